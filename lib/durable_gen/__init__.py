@@ -1,0 +1,83 @@
+"""Durable workflows on AWS Lambda, written as generators."""
+
+from durable_gen._failure import durable_error
+from durable_gen._ops import Callback, Flow, Op, Semantics
+from durable_gen._policy import Completion, Progress
+from durable_gen._results import Batch, BatchItem, CompensationItem, CompensationResult
+from durable_gen._schedule import Poll, Retry
+from durable_gen._serde import Json, Serde, SerdeInfo, Text
+from durable_gen._step import current_step
+from durable_gen._version import VERSION
+from durable_gen.backends import Backend
+from durable_gen.context import Context
+from durable_gen.errors import (
+    BatchFailed,
+    CallbackFailed,
+    CallbackSubmitFailed,
+    CallbackTimedOut,
+    CheckpointFailed,
+    ChildContextFailed,
+    CompensationFailed,
+    ConditionFailed,
+    DeserializationError,
+    DurableError,
+    InvokeFailed,
+    InvokeStopped,
+    InvokeTimedOut,
+    NonDeterminismError,
+    OperationFailed,
+    PayloadTooLarge,
+    SerializationError,
+    StepFailed,
+    StepInterrupted,
+    StepTimedOut,
+    UsageError,
+)
+from durable_gen.handler import Handler, durable
+
+__all__ = [
+    "VERSION",
+    "Backend",
+    "Batch",
+    "BatchFailed",
+    "BatchItem",
+    "Callback",
+    "CallbackFailed",
+    "CallbackSubmitFailed",
+    "CallbackTimedOut",
+    "CheckpointFailed",
+    "ChildContextFailed",
+    "CompensationFailed",
+    "CompensationItem",
+    "CompensationResult",
+    "Completion",
+    "ConditionFailed",
+    "Context",
+    "DeserializationError",
+    "DurableError",
+    "Flow",
+    "Handler",
+    "InvokeFailed",
+    "InvokeStopped",
+    "InvokeTimedOut",
+    "Json",
+    "NonDeterminismError",
+    "Op",
+    "OperationFailed",
+    "PayloadTooLarge",
+    "Poll",
+    "Progress",
+    "Retry",
+    "Semantics",
+    "Serde",
+    "SerdeInfo",
+    "SerializationError",
+    "StepFailed",
+    "StepInterrupted",
+    "StepTimedOut",
+    "Text",
+    "UsageError",
+    "current_step",
+    "durable",
+    "durable_error",
+]

@@ -1,0 +1,171 @@
+"""The wire to the model and back: events, envelopes, and the values of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from durable_gen._failure import describe
+from durable_gen._model import MAX_RESULT, Raw, Type
+from durable_gen._ops import CallbackResult, Child, Condition, Op, Step
+from durable_gen._serde import Json, Serde, SerdeInfo, returned
+from durable_gen.errors import DeserializationError, PayloadTooLarge, UsageError
+
+JSON = Json()
+
+
+@frozen
+class Invocation:
+    """What the service sends when it invokes the function.
+
+    Attributes:
+        arn: the execution's ARN.
+        token: the first checkpoint token.
+        operations: the first page of the log.
+        next_marker: where the next page begins; None when there is none.
+    """
+
+    arn: str
+    token: str
+    operations: Sequence[Raw]
+    next_marker: str | None
+
+
+def decode(event: Any) -> Invocation:
+    """Read the event that the service sends.
+
+    Raises:
+        UsageError: it is not a durable one.
+    """
+    if not isinstance(event, Mapping) or "DurableExecutionArn" not in event:
+        members = ", ".join(sorted(map(str, event))) if isinstance(event, Mapping) else repr(event)
+        msg = (
+            "this is not a durable invocation: the event has no DurableExecutionArn (it has: "
+            f"{members or 'nothing'}). Enable durable execution when the function is created "
+            "(DurableConfig with an ExecutionTimeout), and invoke it with a qualifier: a version, "
+            "an alias or $LATEST. To run it here: durable-gen run FILE.py:handler --event FILE"
+        )
+        raise UsageError(msg)
+    state = event.get("InitialExecutionState")
+    if "CheckpointToken" not in event or not isinstance(state, Mapping):
+        missing = "CheckpointToken" if "CheckpointToken" not in event else "InitialExecutionState"
+        msg = f"the event of {event['DurableExecutionArn']} has no {missing}"
+        raise UsageError(msg)
+    return Invocation(
+        event["DurableExecutionArn"],
+        event["CheckpointToken"],
+        state.get("Operations") or (),
+        state.get("NextMarker") or None,
+    )
+
+
+def execution_record(operations: Sequence[Raw]) -> Raw:
+    """Find the record of the execution itself, on whichever page it came."""
+    return next((raw for raw in operations if raw.get("Type") == Type.EXECUTION), {})
+
+
+def user_event(record: Raw) -> Any:
+    """Read the event that the execution was started with; `{}` when there was none.
+
+    Raises:
+        DeserializationError: it is no JSON.
+    """
+    text = (record.get("ExecutionDetails") or {}).get("InputPayload")
+    if text is None or not text.strip():
+        return {}
+    try:
+        return orjson.loads(text)
+    except ValueError as error:
+        msg = f"the execution's input is not JSON ({error}): {text!r:.120}"
+        raise DeserializationError(msg) from error
+
+
+def succeeded(text: str) -> dict[str, Any]:
+    """Make the envelope of a workflow that succeeded.
+
+    Raises:
+        PayloadTooLarge: the result is over the service's limit.
+    """
+    size = len(text.encode())
+    if size > MAX_RESULT:
+        msg = (
+            f"the handler's result takes {size} bytes as text, and the service takes at most "
+            f"{MAX_RESULT}: keep it elsewhere (S3, a table) and return where"
+        )
+        raise PayloadTooLarge(msg)
+    return {"Status": "SUCCEEDED", "Result": text}
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """Make the envelope of a workflow that failed."""
+    return {"Status": "FAILED", "Error": describe(error).to_wire()}
+
+
+def pending() -> dict[str, Any]:
+    """Make the envelope of a workflow that waits."""
+    return {"Status": "PENDING"}
+
+
+@frozen
+class Values:
+    """Turns the values of one execution's operations into text and back.
+
+    Args:
+        arn: the execution's ARN.
+        default: the serde of operations that name none.
+    """
+
+    arn: str
+    default: Serde = JSON
+
+    def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
+        """Encode what an operation gives."""
+        return self._serde(op).dumps(value, self._info(op, operation_id, attempt))
+
+    def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
+        """Decode what an operation gives."""
+        return self._serde(op).loads(text, self._info(op, operation_id))
+
+    def dump_payload(self, op: Any, operation_id: str) -> str:
+        """Encode what an operation sends."""
+        what = f"the payload of {op.noun} {op.name!r}"
+        info = SerdeInfo(what, Any, operation_id, self.arn)
+        serde: Serde = op.payload_serde or JSON
+        return serde.dumps(op.payload, info)
+
+    def plain(self, op: Op[Any]) -> bool:
+        """Tell whether what an operation gives is encoded as JSON."""
+        return isinstance(self._serde(op), Json)
+
+    def result(self, flow: Any, value: Any) -> str:
+        """Encode what the handler returns, as JSON."""
+        return JSON.dumps(value, SerdeInfo("the handler's result", returned(flow), "", self.arn))
+
+    def _serde(self, op: Op[Any]) -> Serde:
+        if isinstance(op, CallbackResult):
+            op = op.callback.op
+        return getattr(op, "serde", None) or self.default
+
+    def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
+        what = f"{op.noun} {op.name!r}" if op.name else f"{op.noun} without a name"
+        return SerdeInfo(what, type_of(op), operation_id, self.arn, attempt)
+
+
+def type_of(op: Op[Any]) -> Any:
+    """Find the type that an operation's value is read back as."""
+    if isinstance(op, CallbackResult):
+        op = op.callback.op
+    hint = getattr(op, "returns", None)
+    if hint is not None:
+        return hint
+    match op:
+        case Step():
+            return returned(op.fn)
+        case Condition():
+            return returned(op.check)
+        case Child():
+            return returned(op.flow)
+    return Any

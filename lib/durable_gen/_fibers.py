@@ -1,0 +1,150 @@
+"""What the kernel keeps: fibers, tasks, and the errors for flows that go wrong in a generator's ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import iscoroutine
+from types import GeneratorType
+from typing import Any
+
+from attrs import define, field
+
+from durable_gen import _places
+from durable_gen._fanout import Tally
+from durable_gen._kinds import Kind
+from durable_gen._ops import Op
+from durable_gen._scope import Scope, never_yielded
+from durable_gen.errors import UsageError
+
+
+@define(eq=False)
+class Fiber:
+    """One stack of generators being driven.
+
+    Attributes:
+        scope: its id space.
+        start: makes its generator, or its value, when it first has the floor.
+        task: the operation whose flow it is; None for the handler's.
+        stack: the generators, the one that runs last.
+        lent: a context of another scope that its generator was made with.
+        waits: the task that it waits for.
+        dead: whether nobody wants to know how it ends.
+    """
+
+    scope: Scope
+    start: Callable[[], Any]
+    task: Task | None = None
+    stack: list[Any] = field(factory=list)
+    lent: Any = None
+    waits: Task | None = None
+    dead: bool = False
+
+    @property
+    def place(self) -> str:
+        """The user's line that it is at."""
+        return _places.of_generator(self.stack[-1]) if self.stack else "before its first line"
+
+
+@define(eq=False)
+class Task:
+    """One operation that was come to.
+
+    Attributes:
+        op: what was yielded.
+        kind: how it behaves; None for a flush, which is on no wire.
+        id: its id.
+        parent_id: the id of the context that it is in.
+        scope: where it was yielded.
+        fiber: who waits for it; None for a branch.
+        owner: the fan-out of which it is a branch.
+        index: its place there.
+        recorded: whether it is on the wire at all.
+        again: whether it is over, and only finds its result again.
+        text: the value that it was settled with.
+        live: the exception that it was settled with.
+        tally: how far its branches are.
+        body: the fiber of its flow.
+        branches: the tasks of its branches.
+        over: whether it has ended, or is no longer wanted.
+        calling: whether a call of it is in flight.
+    """
+
+    op: Any
+    kind: Kind | None
+    id: str
+    parent_id: str | None
+    scope: Scope
+    fiber: Fiber | None = None
+    owner: Task | None = None
+    index: int | None = None
+    recorded: bool = True
+    again: bool = False
+    text: str | None = None
+    live: BaseException | None = None
+    tally: Tally | None = None
+    body: Fiber | None = None
+    branches: list[Task] = field(factory=list)
+    over: bool = False
+    calling: bool = False
+
+    @property
+    def bodies(self) -> list[Fiber]:
+        """The fibers that run inside it."""
+        tasks = [self, *self.branches]
+        return [task.body for task in tasks if task.body is not None]
+
+
+def not_an_operation(fiber: Fiber, value: Any) -> UsageError:
+    """Make the error for a yield of something that cannot be yielded."""
+    what = f"{value!r:.80} ({type(value).__name__})"
+    if iscoroutine(value):
+        what = _closed(value)
+        hint = (
+            "    wrong:  yield charge(order)\n"
+            '    right:  yield from ctx.step("charge", charge, order)'
+        )
+    elif isinstance(value, (list, tuple)) and any(isinstance(one, Op) for one in value):
+        hint = (
+            "    wrong:  yield [ctx.step(a), ctx.step(b)]\n"
+            "    right:  yield from ctx.all(ctx.step(a), ctx.step(b))"
+        )
+    else:
+        hint = (
+            "    wrong:  yield charge(order)\n"
+            '    right:  yield from ctx.step("charge", charge, order)'
+        )
+    msg = f"{fiber.place}: yielded {what}, which is not an operation:\n{hint}"
+    return UsageError(msg)
+
+
+def returned_undriven(fiber: Fiber, value: Any) -> UsageError:
+    """Make the error for a flow that returns what it should have yielded from."""
+    flow = fiber.task.op.flow if fiber.task is not None else fiber.scope.execution.flow
+    where = _places.of_function(flow)
+    if isinstance(value, Op):
+        return never_yielded(value)
+    if isinstance(value, GeneratorType):
+        name = value.gi_code.co_name
+        value.close()
+        msg = (
+            f"{where}: returned the generator {name}(...) without running it:\n"
+            f"    wrong:  return {name}(ctx)\n"
+            f"    right:  return (yield from {name}(ctx))"
+        )
+        return UsageError(msg)
+    msg = f"{where}: returned {_closed(value)}; {NO_ASYNC}"
+    return UsageError(msg)
+
+
+NO_ASYNC = (
+    "a flow is a generator, only its steps may be async:\n"
+    "    wrong:  async def handler(event, ctx): await charge(event)\n"
+    '    right:  def handler(event, ctx): yield from ctx.step("charge", charge, event)'
+)
+
+
+def _closed(value: Any) -> str:
+    if iscoroutine(value):
+        value.close()
+        return f"the coroutine {value.__qualname__}(...)"
+    return f"{type(value).__name__}, which must be awaited"

@@ -1,0 +1,663 @@
+"""The kernel: drives the fibers of one invocation by what the log says, and asks for the rest.
+
+Theory of operation. A *fiber* is one stack of generators being driven; a *task* is one operation that a
+fiber yielded, or one branch of a fan-out. `advance` gives each ready fiber the floor in turn. What it
+yields is looked up in the log and put to its kind, which answers with one of five words: **Resolve** (the
+fiber is ready again, with the recorded value), **Run** (a call is wanted), **Emit** (an update goes to the
+outbox), **Spawn** (a fiber for each flow), **Block** (the task waits for the service). When no fiber is
+ready, the outbox is sent if anyone waits for that, else a call's end is awaited, else the invocation is
+parked. Nothing is resumed inline: a fiber, and the end of a branch, always go through the queue.
+
+Nothing here has a clock, a thread or a random number. Time and jitter come in as data, and a crash is
+simply that nobody calls `advance` again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from heapq import heappop, heappush
+from inspect import isawaitable
+from itertools import count
+from types import GeneratorType, MappingProxyType
+from typing import Any, Protocol
+
+from durable_gen import _places
+from durable_gen._decisions import Block, Decision, Emit, Resolve, Run, Spawn
+from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park, StepInfo
+from durable_gen._failure import describe, raised, rebuild
+from durable_gen._fanout import Tally, read
+from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven
+from durable_gen._ids import operation_id
+from durable_gen._kinds import TABLE
+from durable_gen._log import differs, is_over, noun, title
+from durable_gen._model import (
+    MAX_PAYLOAD,
+    Action,
+    Change,
+    ErrorObject,
+    Raw,
+    Record,
+    Status,
+    Type,
+    Update,
+)
+from durable_gen._ops import (
+    Callback,
+    CallbackResult,
+    Child,
+    CreateCallback,
+    FanOut,
+    Inline,
+    Invoke,
+    Op,
+    Step,
+)
+from durable_gen._ops import Flush as FlushOp
+from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
+from durable_gen._outcome import Err, Ok, Outcome
+from durable_gen._scope import Execution, Scope, does_not_fit
+from durable_gen.errors import (
+    ChildContextFailed,
+    DurableError,
+    NonDeterminismError,
+    OperationFailed,
+    PayloadTooLarge,
+    SerializationError,
+)
+from durable_gen.recipes import once
+
+
+class Values(Protocol):
+    """Turns values into text and back; the edges have one."""
+
+    def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
+        """Encode what an operation gives, or raise SerializationError."""
+
+    def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
+        """Decode what an operation gives, or raise DeserializationError."""
+
+    def dump_payload(self, op: Op[Any], operation_id: str) -> str:
+        """Encode what an operation sends, or raise SerializationError."""
+
+    def plain(self, op: Op[Any]) -> bool:
+        """Tell whether what an operation gives is encoded as JSON."""
+
+
+class Kernel:
+    """Drives one invocation of a workflow.
+
+    Args:
+        execution: what the scopes of this invocation share, its log above all.
+        flow: the handler's flow, called with the root context.
+        context: makes the context of a scope.
+        values: turns values into text and back.
+        batch: whether the handler's steps go on before they are acknowledged.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        flow: Callable[[Any], Any],
+        context: Callable[[Scope], Any],
+        values: Values,
+        *,
+        batch: bool = False,
+    ) -> None:
+        self.execution = execution
+        self.log = execution.log
+        self.values = values
+        self.context = context
+        self.now = execution.started
+        self.outcome: Outcome | None = None
+        # Fibers with what they are resumed with; branches with how they ended.
+        self.ready: deque[tuple[Fiber | Task, Any, Any]] = deque()
+        self.wanted: list[Call] = []
+        self.in_flight = 0
+        self.outbox = Outbox()
+        self.sent: list[Entry] = []
+        self.waiting: dict[str, list[Task]] = {}
+        self.timers: list[tuple[datetime, int, Task]] = []
+        self.ticks = count()  # tells timers of the same instant apart
+        self.closed: dict[str, None] = {}  # contexts whose insides need not be visited
+        self.lost: list[Fiber] = []
+        scope = Scope(execution, batch=int(batch))
+        self.root = Fiber(scope, lambda: flow(context(scope)))
+        self.ready.append((self.root, None, None))
+
+    # --- what the driver calls ------------------------------------------------------------------
+
+    def advance(self, now: datetime) -> Effect:
+        """Give everything that is ready its turn, then say what is needed to go on.
+
+        Args:
+            now: the time.
+        """
+        self.now = now
+        while self.ready and self.outcome is None:
+            if self.outbox.full():
+                return self._flush()
+            who, value, error = self.ready.popleft()
+            if isinstance(who, Task):
+                self._branch_ended(who, value, error)
+            elif not who.dead:
+                self._turn(who, value, error)
+            if self.execution.fatal is not None:
+                self.outcome = Err(self.execution.fatal)
+        if self.outcome is not None:
+            return self._flush() if self.outbox else Done(self.outcome)
+        if self.wanted:
+            calls, self.wanted = [call for call in self.wanted if not call.task.over], []
+            for call in calls:
+                call.task.calling = True
+            self.in_flight += len(calls)
+            if calls:
+                return Calls(calls, alone=self.in_flight == 1 and not self.outbox.answers)
+        if self.outbox.answers:
+            return self._flush()
+        if self.in_flight:
+            return Idle(self._next_timer())
+        return self._flush() if self.outbox else Park(self._next_timer())
+
+    def resolve(self, call: Call, outcome: Outcome, draw: float) -> None:
+        """Take in how a call ended.
+
+        Args:
+            call: the call, as `Calls` had it.
+            outcome: how it ended.
+            draw: a number from 0 to 1 for the jitter of a retry.
+        """
+        task: Task = call.task
+        if not task.over:
+            task.calling = False
+            self.in_flight -= 1
+            self._settle(task, outcome, call.info.attempt, draw)
+
+    def absorb(self, records: Iterable[Raw]) -> None:
+        """Take in the answer to a `Flush`: everything in it is acknowledged.
+
+        Args:
+            records: what the service says of operations that changed.
+        """
+        changed = []
+        for raw in records:
+            if raw.get("Type") != Type.EXECUTION:
+                self.log.learn(raw)
+                changed.append(raw["Id"])
+        for update in self.outbox.updates():  # what is not sent yet is newer than the answer
+            self.log.write(update)
+        sent, self.sent = self.sent, []
+        for _, delivery, who, _ in sent:
+            if delivery is RESUME and not who.over:
+                self._look(who)
+            elif delivery is BARRIER and not who.task.over:
+                self.wanted.append(who)
+        for id_ in changed:
+            for task in list(self.waiting.get(id_, ())):
+                self._look(task)
+
+    def refresh(self) -> Flush:
+        """Ask the service what has changed, though there may be nothing to send."""
+        return self._flush()
+
+    def remains(self) -> Iterator[Fiber]:
+        """List the fibers that nobody will resume, outer ones first."""
+        yield from self.lost
+        fibers = [self.root]
+        while fibers:
+            fiber = fibers.pop()
+            yield fiber
+            if fiber.waits is not None:
+                fibers += fiber.waits.bodies
+
+    # --- turns ----------------------------------------------------------------------------------
+
+    def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
+        execution, scope, stack, lent = self.execution, fiber.scope, fiber.stack, fiber.lent
+        fiber.waits = None
+        execution.floor = scope
+        if lent is not None:
+            owner, lent._scope = lent._scope, scope  # noqa: SLF001
+        try:
+            if stack:
+                generator = stack[-1]
+                op = generator.send(value) if error is None else generator.throw(error)
+            else:
+                op = fiber.start()
+                if not isinstance(op, GeneratorType):
+                    raise StopIteration(op)
+        except StopIteration as stop:
+            if stack:
+                stack.pop()
+            self._returned(fiber, stop.value)
+        except Exception as problem:
+            if stack:
+                stack.pop()
+            self._continue(fiber, None, problem)
+        else:
+            self._yielded(fiber, op)
+        finally:
+            execution.floor = None
+            if lent is not None:
+                lent._scope = owner  # noqa: SLF001
+
+    def _continue(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
+        if fiber.stack:
+            self.ready.append((fiber, value, error))
+        else:
+            self._ended(fiber, Ok(value) if error is None else Err(error))
+
+    def _returned(self, fiber: Fiber, value: Any) -> None:
+        if isinstance(value, (GeneratorType, Op)) or isawaitable(value):
+            self.execution.fail(returned_undriven(fiber, value))
+        else:
+            self._continue(fiber, value, None)
+
+    def _yielded(self, fiber: Fiber, op: Any) -> None:
+        scope = fiber.scope
+        if isinstance(op, GeneratorType):  # a subflow, run inline without growing Python's stack
+            fiber.stack.append(op)
+            self.ready.append((fiber, None, None))
+            return
+        try:
+            if not isinstance(op, Op):
+                raise self.execution.fail(not_an_operation(fiber, op))
+            if op.scope is not scope:
+                raise scope.misuse(op)
+            scope.taken(op)
+            kind = TABLE.get(type(op))
+            if type(op) is Inline:
+                fiber.stack.append(op.flow(*op.args))
+                self.ready.append((fiber, None, None))
+            elif type(op) is FlushOp:
+                self.outbox.add(None, RESUME, Task(op, None, "", None, scope, fiber))
+            elif type(op) is CallbackResult:
+                fiber.waits = Task(op, kind, op.callback.operation_id, None, scope, fiber)
+                self._look(fiber.waits)
+            else:
+                scope.position += 1
+                id_ = operation_id(scope.prefix, scope.position)
+                fiber.waits = Task(op, kind, id_, scope.parent_id, scope, fiber)
+                self._begin(fiber.waits)
+        except DurableError as error:
+            self._continue(fiber, None, error)
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def _begin(self, task: Task) -> None:
+        """Put an operation that was just come to against the log."""
+        op, kind = task.op, task.kind
+        assert kind is not None
+        if type(op) is Child and op.virtual:
+            task.recorded = False
+            self._spawn(task, Spawn(), None)
+            return
+        record = self.log.read(task.id)
+        if record is not None:
+            sub_type = kind.sub_type(op, self.execution.dialect)
+            if differs(record, kind.type, sub_type, op.name, task.parent_id):
+                raise self.execution.fail(self._mismatch(task, sub_type))
+            if is_over(record):
+                self.closed[task.id] = None
+        elif self.execution.listener is not None:
+            self.execution.listener.operation(task.scope, op, task.id, task.parent_id)
+        self._follow(task, kind.decide(op, record, self.now), record)
+
+    def _look(self, task: Task) -> None:
+        """Put an operation against what is known of it now."""
+        if task.kind is None:  # a flush
+            self._conclude(task, None, None)
+            return
+        record = self.log.current(task.id)
+        try:
+            if task.text is not None and record is not None and record.status == Status.SUCCEEDED:
+                decision: Decision = Resolve(task.text)
+            else:
+                decision = task.kind.decide(task.op, record, self.now)
+            self._follow(task, decision, record)
+        except DurableError as error:
+            self._fail(task, error)
+
+    def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
+        match decision:
+            case Resolve():
+                self._resolve(task, decision, record)
+            case Run():
+                self._call(task, decision, record)
+            case Emit():
+                self._emit(task, decision)
+            case Spawn():
+                self._spawn(task, decision, record)
+            case Block():
+                self._block(task, decision)
+
+    def _call(self, task: Task, decision: Run, record: Record | None) -> None:
+        op, args = task.op, decision.args
+        if decision.state is not None:
+            args = (self.values.loads(op, decision.state, task.id),)
+        attempt = (record.attempt if record is not None else 0) + 1
+        path = task.scope.path_of(op.name)
+        info = StepInfo(op.name, path, task.id, attempt, self.execution.arn)
+        call = Call(task, decision.fn, args, op.timeout if type(op) is Step else None, info)
+        if decision.start is not None and decision.barrier:
+            self._send(task, decision.start, BARRIER, call)
+            return
+        if decision.start is not None:
+            self._send(task, decision.start, NOTE, task)
+        self.wanted.append(call)
+
+    def _emit(self, task: Task, decision: Emit) -> None:
+        change = decision.change
+        if decision.payload:
+            text = self.values.dump_payload(task.op, task.id)
+            _check_size(task.op, text)
+            change = Change(change.action, text, change.error, change.options)
+        self._send(task, change, RESUME, task)
+
+    def _block(self, task: Task, decision: Block) -> None:
+        tasks = self.waiting.setdefault(task.id, [])
+        if task not in tasks:
+            tasks.append(task)
+        if decision.until is not None:
+            heappush(self.timers, (decision.until, next(self.ticks), task))
+
+    def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
+        op, outer = task.op, task.scope
+        task.again = decision.again
+        if decision.start is not None:
+            self._send(task, decision.start, NOTE, task)
+        if isinstance(op, FanOut):
+            summary = record.result if decision.again and record is not None else None
+            task.tally = Tally(op, self._plain, summary)
+            self._more(task)
+            return
+        parent_id = task.id if task.recorded else task.parent_id
+        scope = Scope(
+            self.execution, outer, task.id, parent_id, op.name, task.index, batch=outer.batch
+        )
+        if op.borrowed is not None:
+            fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
+        else:
+            for one in op.inner():
+                one.scope = scope  # it is yielded there, not where it was made
+            context = self.context(scope)
+            fiber = Fiber(scope, lambda: op.flow(context, *op.args), task)
+        task.body = fiber
+        self.ready.append((fiber, None, None))
+
+    # --- fan-outs -------------------------------------------------------------------------------
+
+    def _more(self, task: Task) -> None:
+        """Begin the branches that may begin, or end the fan-out when it is over."""
+        tally = task.tally
+        assert tally is not None
+        reason = tally.reason()
+        for index in () if reason is not None else tally.startable():
+            id_ = operation_id(task.id, self.execution.dialect.first + index)
+            child = tally.op.flows[index]
+            branch = Task(child, TABLE[Child], id_, task.id, task.scope, owner=task, index=index)
+            task.branches.append(branch)
+            try:
+                self._begin(branch)
+            except DurableError as error:
+                self._fail(branch, error)
+        if reason is None:
+            return
+        if tally.in_flight:
+            for branch in task.branches:
+                self._abandon(branch)
+        text = tally.payload(reason)
+        self.closed[task.id] = None
+        if task.again:
+            self._resolve(task, Resolve(text), None)
+            return
+        assert task.kind is not None
+        task.text = text
+        summary = Ok(tally.summary(reason))
+        self._deliver(task, task.kind.settle(task.op, 1, summary, text, 0.0))
+
+    def _branch_ended(self, branch: Task, text: str | None, error: ErrorObject | None) -> None:
+        owner, index = branch.owner, branch.index
+        assert owner is not None
+        assert owner.tally is not None
+        assert index is not None
+        if owner.over or owner.text is not None:
+            return
+        if branch.live is not None:
+            owner.tally.lives[index] = branch.live
+        owner.tally.ended(index, text, error)
+        self._more(owner)
+
+    def _abandon(self, task: Task) -> None:
+        """Give up an operation and all that goes on inside it."""
+        tasks = [task]
+        while tasks:
+            one = tasks.pop()
+            if one.over:
+                continue
+            self._forget(one)
+            if one.calling:
+                one.calling = False
+                self.in_flight -= 1
+            tasks += one.branches
+            if one.body is not None:
+                self.lost.append(one.body)
+                one.body.dead = True
+                if one.body.waits is not None:
+                    tasks.append(one.body.waits)
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _ended(self, fiber: Fiber, outcome: Outcome) -> None:
+        """Take in how a flow ended."""
+        scope, task = fiber.scope, fiber.task
+        unused = scope.finished() if isinstance(outcome, Ok) else None
+        fault = unused or self._unread(fiber)
+        if fault is not None:
+            self.execution.fail(fault)
+            return
+        scope.over = "its flow has ended"
+        if task is None:
+            self.outcome = outcome
+        else:
+            self._settle(task, outcome, 1, 0.0)
+
+    def _settle(self, task: Task, outcome: Outcome, attempt: int, draw: float) -> None:
+        """Record how a call or a flow ended."""
+        op, text = task.op, None
+        if isinstance(outcome, Ok):
+            try:
+                if _passes(op):
+                    assert task.body is not None
+                    text = task.body.scope.text
+                else:
+                    text = self.values.dumps(op, outcome.value, task.id, attempt)
+                if isinstance(op, Child):
+                    outcome = Ok("")  # what stands for a result that is too large
+                else:
+                    _check_size(op, text or "")
+            except SerializationError as error:
+                outcome, text = Err(error), None
+        if isinstance(outcome, Err):
+            task.live = outcome.error
+        if not task.recorded or task.again:
+            self._found(task, outcome, text)
+            return
+        assert task.kind is not None
+        try:
+            change = task.kind.settle(op, attempt, outcome, text, draw)
+        except Exception as error:  # a predicate of the user's raised
+            task.live = error
+            change = Change(Action.FAIL, error=describe(error))
+        if change.action is Action.SUCCEED:
+            task.text = text
+        self._deliver(task, change)
+
+    def _found(self, task: Task, outcome: Outcome, text: str | None) -> None:
+        """End a context that has no record, or whose record has no result."""
+        if isinstance(outcome, Ok):
+            self._resolve(task, Resolve(text), None)
+        elif task.again:
+            error = outcome.error
+            msg = (
+                f"{_places.of_function(task.op.flow)}: by the log of this execution "
+                f"{task.scope.path_of(task.op.name)!r} succeeded, and now it raised "
+                f"{type(error).__name__}: {error}"
+            )
+            self.execution.fail(NonDeterminismError(msg))
+        else:
+            self._fail(task, outcome.error)
+
+    def _deliver(self, task: Task, change: Change) -> None:
+        """Send a task's end, or its retry, and look again: now, or when it is acknowledged."""
+        waited = task.owner is None and not task.scope.batch
+        if waited or change.action is Action.RETRY:
+            self._send(task, change, RESUME, task)
+        else:
+            self._send(task, change, NOTE, task)
+            self._look(task)
+
+    def _resolve(self, task: Task, decision: Resolve, record: Record | None) -> None:
+        """End a task with what its record holds."""
+        if task.owner is not None:
+            self._forget(task)
+            self.ready.append((task, decision.text, decision.error))
+            return
+        op, scope = task.op, task.scope
+        scope.text = decision.text
+        if record is not None:
+            scope.saw(record.raw)
+        if decision.error is not None:
+            name = op.name or scope.path_of(None)
+            error = rebuild(decision.error, decision.wrapper, name, decision.passing)
+            self._conclude(task, None, raised(error, decision.error, task.live))
+            return
+        lives = {} if task.tally is None else task.tally.lives
+        try:
+            value = self._load(op, task.id, scope, decision.text, lives)
+        except Exception as failure:
+            self._conclude(task, None, failure)
+            return
+        if type(op) is Step and op.compensate is not None:
+            scope.compensations.append((op.name, op.compensate, op.args, value))
+        self._conclude(task, value, None)
+
+    def _fail(self, task: Task, error: BaseException) -> None:
+        """End a task with an error that no record holds."""
+        passing = (OperationFailed,) if getattr(task.op, "transparent", False) else ()
+        task.live = error
+        decision = Resolve(None, describe(error), ChildContextFailed, passing)
+        self._resolve(task, decision, None)
+
+    def _conclude(self, task: Task, value: Any, error: BaseException | None) -> None:
+        self._forget(task)
+        assert task.fiber is not None
+        self.ready.append((task.fiber, value, error))
+
+    def _forget(self, task: Task) -> None:
+        task.over = True
+        tasks = self.waiting.get(task.id)
+        if tasks is not None and task in tasks:
+            tasks.remove(task)
+            if not tasks:
+                del self.waiting[task.id]
+
+    def _load(
+        self,
+        op: Op[Any],
+        id_: str,
+        scope: Scope,
+        text: str | None,
+        lives: Mapping[int, BaseException] = MappingProxyType({}),
+    ) -> Any:
+        """Make what an operation gives from the text that was kept of it."""
+        if isinstance(op, FanOut):
+            first = self.execution.dialect.first
+
+            def loads(index: int, stored: str | None) -> Any:
+                branch = operation_id(id_, first + index)
+                return self._load(op.flows[index], branch, scope, stored)
+
+            return op.picked(read(op, text or "", loads, self._plain, lives))
+        if text is None:
+            return None
+        if _passes(op):
+            return self._load(op.inner()[0], operation_id(id_, 1), scope, text)
+        if isinstance(op, CreateCallback):
+            return Callback(text, op.name, id_, op, scope.made_anywhere)
+        return self.values.loads(op, text, id_)
+
+    def _plain(self, op: Op[Any]) -> bool:
+        """Tell whether the text that is kept of an operation is JSON."""
+        if _passes(op):
+            op = op.inner()[0]
+        if isinstance(op, (CreateCallback, CallbackResult, Invoke)):
+            return False  # it comes from outside
+        return isinstance(op, FanOut) or self.values.plain(op)
+
+    # --- updates --------------------------------------------------------------------------------
+
+    def _send(self, task: Task, change: Change, delivery: Delivery, who: Task | Call) -> None:
+        assert task.kind is not None
+        op, kind = task.op, task.kind
+        sub_type = kind.sub_type(op, self.execution.dialect)
+        update = Update(task.id, kind.type, sub_type, op.name, task.parent_id, change)
+        self.log.write(update)
+        self.outbox.add(update, delivery, who)
+
+    def _flush(self) -> Flush:
+        self.sent = self.outbox.take()
+        return Flush(tuple(update for update, _, _, _ in self.sent if update is not None))
+
+    def _next_timer(self) -> datetime | None:
+        timers = self.timers
+        while timers and timers[0][2].over:
+            heappop(timers)
+        return timers[0][0] if timers else None
+
+    # --- a log that does not fit ----------------------------------------------------------------
+
+    def _mismatch(self, task: Task, sub_type: str) -> NonDeterminismError:
+        op, scope, fiber = task.op, task.scope, task.fiber
+        assert task.kind is not None
+        word = noun(task.kind.type, sub_type)
+        did = f"{word} {op.name!r}" if op.name else f"{word} without a name"
+        if fiber is None:  # a branch: its place is in the fan-out
+            position = self.execution.dialect.first + (task.index or 0)
+            where = _places.of_function(op.flow)
+            return does_not_fit(where, scope.path, did, position, self.log, task.parent_id)
+        return does_not_fit(fiber.place, scope.path, did, scope.position, self.log, scope.prefix)
+
+    def _unread(self, fiber: Fiber) -> NonDeterminismError | None:
+        """Say what the log still has of a flow that has ended."""
+        scope = fiber.scope
+        if not self.log.unread:
+            return None
+        position = scope.position + 1
+        if operation_id(scope.prefix, position) in self.log.unread:
+            where = _places.of_function(fiber.task.op.flow if fiber.task else self.execution.flow)
+            return does_not_fit(where, scope.path, None, position, self.log, scope.prefix)
+        left = next(self.log.leftovers(self.closed), None) if fiber is self.root else None
+        if left is None:
+            return None
+        msg = (
+            f"the log of this execution has {title(left)}, {left.status}, and the code never came "
+            "to it. Was the code changed and deployed over a running execution?"
+        )
+        return NonDeterminismError(msg)
+
+
+def _passes(op: Op[Any]) -> bool:
+    """Tell whether an operation only passes on what another one gave, with its text."""
+    return isinstance(op, Child) and op.flow is once
+
+
+def _check_size(op: Op[Any], text: str) -> None:
+    size = len(text.encode())
+    if size > MAX_PAYLOAD:
+        msg = (
+            f"{op.noun} {op.name!r}: its value takes {size} bytes as text, and the service keeps at "
+            f"most {MAX_PAYLOAD} of an operation: keep it elsewhere (S3, a table) and return where"
+        )
+        raise PayloadTooLarge(msg)

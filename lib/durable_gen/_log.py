@@ -1,0 +1,134 @@
+"""The log of what earlier invocations did: id to record, and does it match what the code does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from durable_gen import _dialect
+from durable_gen._ids import operation_id
+from durable_gen._model import TERMINAL, Raw, Record, Type, Update, applied
+
+NOUNS = {
+    Type.STEP: "step",
+    Type.WAIT: "wait",
+    Type.CALLBACK: "callback",
+    Type.CHAINED_INVOKE: "invoke",
+    Type.CONTEXT: "child_context",
+}
+SUB_NOUNS = {
+    "Parallel": "parallel",
+    "Map": "map",
+    "WaitForCondition": "wait_for_condition",
+    "WaitForCallback": "wait_for_callback",
+    "ParallelBranch": "branch",
+    "MapItem": "item",
+    "MapIteration": "item",
+    "Compensation": "compensation",
+}
+
+
+class Log:
+    """The records of an execution's operations, by id.
+
+    Attributes:
+        records: every record, as it was last heard of.
+        unread: those that the code has not come to yet.
+    """
+
+    __slots__ = ("records", "unread")
+
+    def __init__(self, operations: Iterable[Raw]) -> None:
+        self.records: dict[str, Raw] = {
+            raw["Id"]: raw for raw in operations if raw.get("Type") != Type.EXECUTION
+        }
+        self.unread = dict(self.records)
+
+    def read(self, id: str) -> Record | None:  # noqa: A002 - the wire's word
+        """Take the record that an operation finds when the code comes to it."""
+        raw = self.unread.pop(id, None)
+        return None if raw is None else Record(raw)
+
+    def current(self, id: str) -> Record | None:  # noqa: A002
+        """Return what is known of an operation now."""
+        raw = self.records.get(id)
+        return None if raw is None else Record(raw)
+
+    def write(self, update: Update) -> None:
+        """Note what an update makes of an operation."""
+        self.records[update.id] = applied(self.records.get(update.id), update)
+
+    def learn(self, raw: Raw) -> None:
+        """Take over what the service says of an operation."""
+        id = raw["Id"]  # noqa: A001
+        if id in self.unread or id not in self.records:
+            self.unread[id] = raw
+        self.records[id] = raw
+
+    def leftovers(self, closed: Mapping[str, object]) -> Iterator[Record]:
+        """List the records that no code came to, though it was there to come to them.
+
+        Args:
+            closed: ids of contexts whose insides need not be visited.
+        """
+        for raw in self.unread.values():
+            parent = raw.get("ParentId")
+            while parent in self.unread:
+                parent = self.unread[parent].get("ParentId")
+            if parent not in closed:
+                yield Record(raw)
+
+
+def differs(
+    record: Record, type_: str, sub_type: str | None, name: str | None, parent_id: str | None
+) -> bool:
+    """Tell whether a record contradicts what the code does; what it does not say cannot."""
+    raw = record.raw
+    if raw.get("Type") != type_:
+        return True
+    found = raw.get("Name")
+    if found != name and found:
+        return True
+    found = raw.get("ParentId")
+    if found != parent_id and found:
+        return True
+    found = raw.get("SubType")
+    return bool(found) and found != sub_type and not _dialect.same(found, sub_type)
+
+
+def noun(type_: str, sub_type: str | None) -> str:
+    """Name a kind of operation as users know it."""
+    return SUB_NOUNS.get(sub_type or "") or NOUNS.get(type_) or type_.lower()  # type: ignore[call-overload]
+
+
+def title(record: Record) -> str:
+    """Say in a few words what a record is of."""
+    word = noun(record.type, record.sub_type)
+    return f"{word} {record.name!r}" if record.name else f"{word} without a name"
+
+
+def around(log: Log, prefix: str | None, position: int, did: str | None) -> str:
+    """Draw the records around a position, one line each, and what the code did there.
+
+    Args:
+        log: the log.
+        prefix: the id space.
+        position: the position in question, from 1.
+        did: what the code did there; None when it did nothing.
+    """
+    rows = []
+    for n in range(max(1, position - 2), position + 3):
+        record = log.current(operation_id(prefix, n))
+        here = n == position
+        if record is None and not here:
+            continue
+        text = f"{title(record)}, {record.status}" if record is not None else "(nothing)"
+        mark = ">" if here else " "
+        rows.append(f"  {mark} {n:>3}  {text}")
+        if here:
+            rows.append(f"         the code: {did or 'ends here'}")
+    return "\n".join(rows)
+
+
+def is_over(record: Record) -> bool:
+    """Tell whether an operation has ended."""
+    return record.status in TERMINAL

@@ -1,0 +1,225 @@
+"""What a workflow may yield: inert descriptors of operations.
+
+A descriptor does nothing. It has no id until it is yielded; two that say the same are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from types import CodeType
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+
+from attrs import define, field
+
+from durable_gen._policy import Completion
+from durable_gen._schedule import Poll, Retry
+
+T = TypeVar("T")
+
+
+class Default(Enum):
+    """Says that an option was not given, where None means something."""
+
+    DEFAULT = "default"
+
+
+DEFAULT = Default.DEFAULT
+RetryOption = Retry | Default | None
+
+
+class Semantics(Enum):
+    """How often an attempt of a step may run when an invocation is cut off in the middle of it."""
+
+    AT_LEAST_ONCE = "at-least-once"
+    AT_MOST_ONCE = "at-most-once"
+
+
+@define
+class Op(Generic[T]):
+    """An operation that a workflow may yield."""
+
+    noun: ClassVar[str] = "operation"
+    name: str | None
+    # Who made it and where: no part of what it says.
+    scope: Any = field(default=None, kw_only=True, eq=False, repr=False)
+    site: tuple[CodeType, int] | None = field(default=None, kw_only=True, eq=False, repr=False)
+
+    def __iter__(self) -> Generator[Op[Any], Any, T]:
+        result: T = yield self
+        return result
+
+    def __await__(self) -> NoReturn:
+        msg = f"write `yield from {self.noun}(...)`: an operation is yielded, not awaited"
+        raise TypeError(msg)
+
+    def inner(self) -> Sequence[Op[Any]]:
+        """Return the operations that it holds."""
+        return ()
+
+
+@define
+class Step(Op[T]):
+    """Run a function once and keep what it returns."""
+
+    noun = "step"
+    fn: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    retry: RetryOption = DEFAULT
+    timeout: float | None = None
+    semantics: Semantics = Semantics.AT_LEAST_ONCE
+    serde: Any = None
+    returns: Any = None
+    compensate: Callable[..., Any] | None = None
+
+
+@define
+class Wait(Op[None]):
+    """Wait for a number of seconds, or until an instant."""
+
+    noun = "wait"
+    seconds: int = 0
+    until: datetime | None = None
+
+
+@define
+class Condition(Op[T]):
+    """Look at something again and again until a state of it is reached."""
+
+    noun = "wait_for_condition"
+    check: Callable[..., Any]
+    initial: Any = None
+    poll: Poll = field(factory=Poll)
+    serde: Any = None
+    returns: Any = None
+
+
+@define
+class CreateCallback(Op["Callback[T]"]):
+    """Make an id by which the outside can answer."""
+
+    noun = "callback"
+    timeout: int = 0
+    heartbeat: int = 0
+    serde: Any = None
+    returns: Any = None
+
+
+@define
+class CallbackResult(Op[T]):
+    """Wait for the answer to a callback."""
+
+    noun = "callback result"
+    callback: Callback[T]
+
+
+@define
+class Callback(Generic[T]):
+    """A callback that was made: hand out its `id`, then yield its `result()`.
+
+    Attributes:
+        id: by which the outside answers; unique in the account.
+        name: the operation's name.
+    """
+
+    id: str
+    name: str | None
+    operation_id: str = field(repr=False)
+    op: CreateCallback[T] = field(eq=False, repr=False)
+    made: Callable[[Op[Any]], None] = field(eq=False, repr=False)
+
+    def result(self) -> Op[T]:
+        """Wait for the answer.
+
+        Returns:
+            An operation that gives the answer, read as JSON unless `serde` says otherwise.
+
+        Raises:
+            CallbackFailed: it was answered with a failure.
+            CallbackTimedOut: nobody answered, or sent a heartbeat, in time.
+        """
+        op: Op[T] = CallbackResult(self.name, self)
+        self.made(op)
+        return op
+
+
+@define
+class Invoke(Op[T]):
+    """Run another Lambda function and keep what it answers."""
+
+    noun = "invoke"
+    function: str
+    payload: Any = None
+    tenant_id: str | None = None
+    serde: Any = None
+    payload_serde: Any = None
+    returns: Any = None
+
+
+@define
+class Child(Op[T]):
+    """Run a flow in an id space of its own."""
+
+    noun = "child_context"
+    flow: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    serde: Any = None
+    returns: Any = None
+    sub_type: str | None = None  # None: the dialect's word for a child context
+    virtual: bool = False
+    transparent: bool = False  # errors of the operations inside pass as themselves
+    borrowed: Any = None  # a generator made with the parent's context, run in this id space
+
+    def inner(self) -> Sequence[Op[Any]]:
+        """Return the operations that its flow is given to yield."""
+        return [one for one in self.args if isinstance(one, Op)]
+
+
+@define
+class FanOut(Op[T]):
+    """Run several flows at once."""
+
+    noun: ClassVar[str] = "parallel"
+    flows: Sequence[Child[Any]]
+    pick: Callable[[Any], T]  # makes the result of its Batch
+    max_concurrency: int | None = None
+    batch_size: int | None = None
+    completion: Completion = field(factory=Completion)
+    sub_type: str = "Parallel"
+
+    def inner(self) -> Sequence[Op[Any]]:
+        """Return the operations that its branches are given to yield."""
+        return self.flows
+
+    def picked(self, batch: Any) -> T:
+        """Make its result of its batch."""
+        pick: Callable[[Any], T] = self.pick
+        return pick(batch)
+
+
+@define
+class Map(FanOut[T]):
+    """Run a flow for each of several items."""
+
+    noun = "map"
+
+
+@define
+class Inline(Op[T]):
+    """Run a recipe in the same id space."""
+
+    noun = "recipe"
+    flow: Callable[..., Generator[Op[Any], Any, T]]
+    args: tuple[Any, ...] = ()
+
+
+@define
+class Flush(Op[None]):
+    """Wait until everything before it is acknowledged."""
+
+    noun = "flush"
+
+
+Flow = Generator[Op[Any], Any, T]
+Flows = Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]]

@@ -1,0 +1,68 @@
+"""The outbox: updates in the order in which they were emitted, each with what becomes of who sent it.
+
+Delivery is data: NOTE (no one waits), RESUME (a task is looked at again when the update is acknowledged),
+BARRIER (a call may run when it is).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from durable_gen._model import MAX_CHECKPOINT, MAX_UPDATES, Update
+
+Delivery = Literal["note", "resume", "barrier"]
+NOTE: Delivery = "note"
+RESUME: Delivery = "resume"
+BARRIER: Delivery = "barrier"
+
+Entry = tuple[Update | None, Delivery, Any, int]
+
+
+class Outbox:
+    """Updates that are to be sent.
+
+    Attributes:
+        answers: how many of them someone waits for.
+    """
+
+    __slots__ = ("answers", "entries", "size")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.size = 0
+        self.answers = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def add(self, update: Update | None, delivery: Delivery, who: Any) -> None:
+        """Add an update; None adds only someone who waits for those before."""
+        size = 0 if update is None else update.size
+        self.entries.append((update, delivery, who, size))
+        self.size += size
+        self.answers += delivery is not NOTE
+
+    def full(self) -> bool:
+        """Tell whether it holds as much as one checkpoint takes."""
+        return len(self.entries) >= MAX_UPDATES or self.size >= MAX_CHECKPOINT
+
+    def take(self) -> list[Entry]:
+        """Take as many as one checkpoint takes; at least one, in order."""
+        size = count = 0
+        for entry in self.entries:
+            size += entry[3]
+            if count and (size > MAX_CHECKPOINT or count >= MAX_UPDATES):
+                size -= entry[3]
+                break
+            count += 1
+        taken, self.entries = self.entries[:count], self.entries[count:]
+        self.size -= size
+        self.answers -= sum(delivery is not NOTE for _, delivery, _, _ in taken)
+        return taken
+
+    def updates(self) -> Iterator[Update]:
+        """List the updates that are not sent yet."""
+        for update, _, _, _ in self.entries:
+            if update is not None:
+                yield update

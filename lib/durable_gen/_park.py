@@ -1,0 +1,123 @@
+"""Suspension runs none of the workflow's code: no `except`, `finally` or `with` exit, then or later.
+
+A generator that is suspended outside every `try` and `with` is closed, which runs none of its code. One that
+is suspended inside is kept, and never finalised, not even when the interpreter ends. What is kept is bounded:
+past the bound the oldest are closed, innermost first, with a context whose operations are refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from opcode import opmap
+from types import CodeType, GeneratorType
+from typing import Any
+
+from durable_gen import _places
+from durable_gen._fibers import Fiber
+
+MOST_KEPT = 1_000  # generators; each holds its frame and what its variables refer to
+PUSH_EXC_INFO = opmap["PUSH_EXC_INFO"]
+MOST_YIELDS = 100  # a generator that goes on yielding when it is closed is left alone after these
+
+_kept: deque[list[GeneratorType[Any, Any, Any]]] = deque()
+
+
+def park(fibers: Iterable[Fiber], why: str) -> None:
+    """Let go of fibers that nobody will resume, without running any of their code.
+
+    Args:
+        fibers: the fibers.
+        why: why their contexts may no longer be used.
+    """
+    for fiber in fibers:
+        fiber.scope.over = fiber.scope.over or why
+        for generator in reversed(fiber.stack):
+            chain = every(generator)
+            if any(guarded(one) for one in chain):
+                keep(chain)
+            else:
+                generator.close()
+        fiber.stack.clear()
+
+
+def every(generator: Any) -> list[GeneratorType[Any, Any, Any]]:
+    """List the generators that are suspended in one another, outermost first."""
+    found = [generator]
+    while isinstance(inner := found[-1].gi_yieldfrom, GeneratorType):
+        found.append(inner)
+    return found
+
+
+def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Tell whether a generator is suspended inside a `try` or `with` of its own.
+
+    Its code's exception table tells: an entry that covers the current instruction and whose handler
+    begins with PUSH_EXC_INFO. The table's other entries are the compiler's own.
+    """
+    frame = generator.gi_frame
+    if frame is None or frame.f_lasti < 0:
+        return False
+    return any(start <= frame.f_lasti < end for start, end in guards(generator.gi_code))
+
+
+@lru_cache(maxsize=512)
+def guards(code: CodeType) -> tuple[tuple[int, int], ...]:
+    """Find the stretches of a function's code, in bytes, that a `try` or `with` guards."""
+    instructions = code.co_code
+    return tuple(
+        (start, end)
+        for start, end, target in entries(code.co_exceptiontable)
+        if instructions[target] == PUSH_EXC_INFO
+    )
+
+
+def entries(table: bytes) -> Iterator[tuple[int, int, int]]:
+    """Read an exception table: where each entry starts, ends, and has its handler, in bytes.
+
+    The table holds four numbers an entry (start, length, target, depth) in code units, each in groups
+    of six bits, most significant first; a bit says that the number goes on.
+    """
+    numbers = []
+    value = 0
+    for byte in table:
+        value = value << 6 | byte & 0x3F
+        if not byte & 0x40:
+            numbers.append(value)
+            value = 0
+    for i in range(0, len(numbers), 4):
+        start, length, target = numbers[i : i + 3]
+        yield start * 2, (start + length) * 2, target * 2
+
+
+def keep(chain: list[GeneratorType[Any, Any, Any]]) -> None:
+    """Keep generators from ever being finalised."""
+    for generator in chain:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(generator))
+    _kept.append(chain)
+    while len(_kept) > MOST_KEPT:
+        release(_kept.popleft())
+
+
+def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
+    """Close generators that were kept too long, innermost first, and name the line of it."""
+    warnings.warn(
+        f"{_places.of_generator(chain[0])}: a workflow that was suspended inside a try or with is "
+        f"closed, because more than {MOST_KEPT} of them are kept; its finally blocks run now, and "
+        "operations that they yield do not",
+        ResourceWarning,
+        stacklevel=2,
+    )
+    for generator in reversed(chain):
+        for _ in range(MOST_YIELDS):
+            try:
+                generator.close()
+            except RuntimeError:  # it yielded instead of ending
+                continue
+            except BaseException:  # noqa: S110 - what a dead workflow raises concerns nobody
+                pass
+            break
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(generator))

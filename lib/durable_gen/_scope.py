@@ -1,0 +1,258 @@
+"""One id space: where the operations of a flow are counted, and what belongs to that flow alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field
+
+from durable_gen import _places
+from durable_gen._dialect import Dialect
+from durable_gen._ids import operation_id
+from durable_gen._log import Log, around
+from durable_gen._model import Raw, Type, instant
+from durable_gen._ops import Op
+from durable_gen.errors import DurableError, NonDeterminismError, UsageError
+
+
+@define(eq=False)
+class Execution:
+    """What all scopes of one invocation share.
+
+    Attributes:
+        arn: the execution's ARN.
+        started: when the execution was started.
+        log: what earlier invocations did.
+        dialect: the wire's words.
+        listener: who hears of operations and log messages; None for nobody.
+        retry: the retry policy of steps that name none.
+        lambda_context: what Lambda gave the handler.
+        flow: the handler's flow.
+        floor: the scope whose flow has the floor: only its operations may be made.
+        fatal: a fault of the code that ends the invocation, whatever the workflow does with it.
+    """
+
+    arn: str
+    started: datetime
+    log: Log
+    dialect: Dialect
+    listener: Any = None
+    retry: Any = None
+    lambda_context: Any = None
+    flow: Callable[..., Any] | None = None
+    floor: Scope | None = None
+    fatal: DurableError | None = None
+
+    def fail(self, error: DurableError) -> DurableError:
+        """End the invocation with a fault of the code, which the workflow cannot catch."""
+        self.fatal = self.fatal or error
+        return error
+
+
+@define(eq=False)
+class Scope:
+    """One id space.
+
+    Attributes:
+        execution: what it shares with the others.
+        outer: the scope that its context stands in; None at the root.
+        prefix: the id that its operations' ids are made from.
+        parent_id: the id of the nearest context that has a record.
+        name: its context's name.
+        index: its place among the branches or items.
+        position: how many operations it has come to.
+        over: why it may no longer be used, once that is so.
+        batch: how many `with ctx.batch()` it is in.
+        fresh: operations made since the last turn.
+        held: operations made before it, and not yielded yet.
+        latest: the record that its flow saw last; the execution's clock is read from it.
+        base: the clock when it was opened.
+        text: what was kept of the operation that its flow saw last.
+        compensations: what `ctx.compensate()` would run.
+    """
+
+    execution: Execution
+    outer: Scope | None = None
+    prefix: str | None = None
+    parent_id: str | None = None
+    name: str | None = None
+    index: int | None = None
+    position: int = 0
+    over: str | None = None
+    batch: int = 0
+    fresh: list[Op[Any]] = field(factory=list)
+    held: list[Op[Any]] = field(factory=list)
+    latest: Raw | None = None
+    base: datetime | None = None
+    text: str | None = None
+    drawn: tuple[int, int] = (0, 0)
+    compensations: list[tuple[str | None, Callable[..., Any], tuple[Any, ...], Any]] = field(
+        factory=list
+    )
+
+    @property
+    def path(self) -> str:
+        """The names from the root to here."""
+        names: list[str] = []
+        scope: Scope | None = self
+        while scope is not None and scope.outer is not None:
+            names.append(scope.name or f"#{scope.outer.position}")
+            scope = scope.outer
+        return "/".join(reversed(names))
+
+    def path_of(self, name: str | None) -> str:
+        """Name an operation in it by the names from the root."""
+        path = self.path
+        own = name or f"#{self.position}"
+        return f"{path}/{own}" if path else own
+
+    def replaying(self) -> bool:
+        """Tell whether the log holds the operation that comes next: then this was here before."""
+        log = self.execution.log
+        return bool(log.unread) and operation_id(self.prefix, self.position + 1) in log.unread
+
+    def now(self) -> datetime:
+        """Read the execution's clock: when the last thing happened that this flow knows of."""
+        base = self.base or (self.outer.now() if self.outer is not None else self.execution.started)
+        ended = instant(self.latest.get("EndTimestamp")) if self.latest is not None else None
+        return base if ended is None or ended < base else ended
+
+    def saw(self, raw: Raw) -> None:
+        """Move the clock to the end of an operation that this flow has waited for."""
+        if not self.batch and raw.get("EndTimestamp") is not None:
+            if raw.get("Type") == Type.CALLBACK:  # answered long ago, perhaps
+                self.base = self.now()
+            self.latest = raw
+
+    def draw(self) -> str:
+        """Name a draw of a random value, by where in the flow it is made."""
+        at, count = self.drawn
+        self.drawn = (self.position, count + 1 if at == self.position else 1)
+        return f"{self.execution.arn}|{self.prefix or ''}|{self.position}|{self.drawn[1]}"
+
+    def made(self, op: Op[Any], depth: int = 2) -> None:
+        """Take in an operation that was just made.
+
+        Raises:
+            UsageError: this scope's flow does not have the floor: the operation was made inside a
+                step, in another context's flow, or after the end.
+        """
+        frame = sys._getframe(depth)  # noqa: SLF001 - 100 ns for the line of a mistake
+        op.scope = self
+        op.site = (frame.f_code, frame.f_lasti)
+        if self.execution.floor is not self:
+            raise self.misuse(op)
+        self.fresh.append(op)
+
+    def made_anywhere(self, op: Op[Any]) -> None:
+        """Take in an operation that any flow may yield: the answer to a callback."""
+        (self.execution.floor or self).made(op, depth=3)
+
+    def misuse(self, op: Op[Any]) -> DurableError:
+        """Make the error for an operation made out of turn, and end the invocation with it."""
+        what = f"ctx.{method(op)}"
+        where = _places.of_site(op.site)
+        if self.over is not None:
+            msg = f"{where}: {what} was called on a context that is over ({self.over})"
+            return self.execution.fail(UsageError(msg))
+        msg = (
+            f"{where}: {what} was called while the flow of its context "
+            f"({self.path or 'the handler'}) was not running: inside a step, or in the flow of "
+            "another context. Only a flow makes operations, with the context that it was given:\n"
+            '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
+            '    right:  yield ctx.child("payment", lambda child: child.step(charge))'
+        )
+        return self.execution.fail(UsageError(msg))
+
+    def taken(self, op: Op[Any]) -> None:
+        """Note that an operation was yielded, and see that none was dropped before it.
+
+        Raises:
+            UsageError: an operation was made, never yielded, and is held by nobody.
+        """
+        fresh = self.fresh
+        if len(fresh) == 1 and fresh[0] is op:
+            fresh.clear()
+            return
+        used = _with_inner(op)
+        waiting = [one for one in fresh if id(one) not in used]
+        fresh.clear()
+        if self.held:
+            self.held = [one for one in self.held if id(one) not in used]
+        while waiting:
+            one = waiting.pop()
+            if sys.getrefcount(one) <= UNHELD:
+                raise self.execution.fail(never_yielded(one))
+            self.held.append(one)
+
+    def finished(self) -> UsageError | None:
+        """Say what was made in it and never yielded, at its end."""
+        left = self.held or self.fresh
+        return never_yielded(left[0]) if left else None
+
+
+def _with_inner(op: Op[Any]) -> set[int]:
+    found: set[int] = set()
+    stack = [op]
+    while stack:
+        one = stack.pop()
+        found.add(id(one))
+        stack.extend(one.inner())
+    return found
+
+
+def _references() -> int:
+    waiting: list[Op[Any]] = [Op(None)]
+    one = waiting.pop()
+    return sys.getrefcount(one)
+
+
+UNHELD = _references()  # what `taken` counts for an operation that nobody holds
+
+
+def method(op: Op[Any]) -> str:
+    """Name the method that makes an operation."""
+    word = {"child_context": "child", "callback result": "callback(...).result"}.get(
+        op.noun, op.noun
+    )
+    return f"{word}({op.name!r})" if op.name else f"{word}(...)"
+
+
+def never_yielded(op: Op[Any]) -> UsageError:
+    """Make the error for an operation that was made and never yielded."""
+    call = f"ctx.{method(op)}"
+    msg = (
+        f"{_places.of_site(op.site)}: {call} was created and never yielded, so it never ran:\n"
+        f"    wrong:  {call}\n"
+        f"    right:  yield from {call}"
+    )
+    return UsageError(msg)
+
+
+def does_not_fit(
+    where: str, path: str, did: str | None, position: int, log: Log, prefix: str | None
+) -> NonDeterminismError:
+    """Make the error for a log that the code does not fit.
+
+    Args:
+        where: the user's line.
+        path: the names of the contexts around it.
+        did: what the code did there; None when it ended.
+        position: the operation in question.
+        log: the log.
+        prefix: the id space.
+    """
+    inside = f" of {path!r}" if path else ""
+    doing = f"yields {did}" if did else "ends"
+    msg = (
+        f"{where}: the code {doing} as operation {position}{inside}, and the log of this "
+        "execution has something else there:\n"
+        f"{around(log, prefix, position, did)}\n"
+        "A flow must yield the same operations in the same order for as long as one of its "
+        "executions runs. Was it changed and deployed over a running execution, or does it depend "
+        "on the clock, random numbers, the environment or the order of a set outside a step?"
+    )
+    return NonDeterminismError(msg)

@@ -1,0 +1,27 @@
+"""What a running step knows of itself."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from durable_gen._effects import StepInfo
+from durable_gen.errors import UsageError
+
+running: ContextVar[StepInfo] = ContextVar("durable_gen_step")
+
+
+def current_step() -> StepInfo:
+    """Return what the step that runs here may know of itself.
+
+    Returns:
+        Its name, path, attempt, operation id and `idempotency_key`, which is the same for every
+        attempt: hand it to a service that takes one, and it is done once however often it is tried.
+
+    Raises:
+        UsageError: no step runs here.
+    """
+    info = running.get(None)
+    if info is None:
+        msg = "current_step() was called outside a step: call it in the function that a step runs"
+        raise UsageError(msg)
+    return info

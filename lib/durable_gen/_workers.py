@@ -1,0 +1,235 @@
+"""Runs the calls of steps: inline, in threads, or on one event loop that lives on the main thread.
+
+Worker threads put (call, outcome) on a queue and touch nothing else. There is none before a second call is
+wanted at once, or one has a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from durable_gen._effects import Call
+from durable_gen._outcome import Err, Ok, Outcome
+from durable_gen._step import running
+from durable_gen.errors import StepTimedOut
+
+Ended = tuple[Call, Outcome]
+# What is heard of a call: that it has begun (None), or how it ended; and whether it has a thread.
+Note = tuple[Call, Outcome | BaseException | None, bool]
+
+
+def perform(call: Call) -> Outcome:
+    """Run a call here. What is no Exception, such as KeyboardInterrupt, passes through."""
+
+    def run() -> Any:
+        running.set(call.info)
+        return call.fn(*call.args)
+
+    try:
+        return Ok(copy_context().run(run))
+    except Exception as error:
+        return Err(error)
+
+
+def timed_out(call: Call) -> Err:
+    """Make the outcome of a call that took too long."""
+    message = f"it took longer than {call.timeout:g} s"
+    return Err(StepTimedOut(call.info.name or call.info.path, None, message))
+
+
+class Workers:
+    """Runs calls beside one another.
+
+    Args:
+        most: threads at most, besides those that a timed-out step does not give back.
+
+    Attributes:
+        in_flight: calls whose end was not handed out yet.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.in_flight = 0
+        self.todo: SimpleQueue[tuple[Call, Context] | None] = SimpleQueue()
+        self.done: SimpleQueue[Note] = SimpleQueue()
+        self.threads = 0
+        self.busy = 0  # calls that have a thread, or wait for one
+        self.deadlines: dict[Call, float] = {}
+        self.given_up: set[Call] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.wake: asyncio.Event | None = None
+        self.tasks: dict[asyncio.Task[None], Awaitable[Any]] = {}
+
+    def inline(self, call: Call) -> Outcome:
+        """Run a call to its end, when nothing else can go on meanwhile."""
+        if call.timeout is None and not inspect.iscoroutinefunction(call.fn):
+            outcome = perform(call)
+            if not (isinstance(outcome, Ok) and inspect.isawaitable(outcome.value)):
+                return outcome
+            self.in_flight += 1
+            self._start_task(call, outcome.value)
+        else:
+            self.start(call)
+        return self.wait(None)[0][1]
+
+    def start(self, call: Call) -> None:
+        """Begin a call."""
+        self.in_flight += 1
+        if inspect.iscoroutinefunction(call.fn):
+            outcome = perform(call)
+            if isinstance(outcome, Ok):
+                self._start_task(call, outcome.value)
+            else:
+                self.done.put((call, outcome, False))
+            return
+        self.busy += 1
+        if self.busy > self.threads and self.threads < self.most + len(self.given_up):
+            self.threads += 1
+            threading.Thread(target=self._work, name="durable-gen", daemon=True).start()
+        self.todo.put((call, copy_context()))
+
+    def wait(self, seconds: float | None) -> list[Ended]:
+        """Wait for calls to end.
+
+        Args:
+            seconds: at most; None for as long as it takes.
+
+        Returns:
+            Those that have ended; none when the time is over.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        ended = self._heard(None)
+        while not ended and self.in_flight:
+            now = time.monotonic()
+            if end is not None and now >= end:
+                break
+            limits = [*self.deadlines.values(), *(() if end is None else (end,))]
+            left = max(0.0, min(limits) - now) if limits else None
+            ended = self._heard(self._listen(left))
+        return ended
+
+    def close(self) -> None:
+        """Let go of threads and tasks, whether or not they have ended."""
+        for _ in range(self.threads):
+            self.todo.put(None)
+        if self.loop is None:
+            return
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            self.loop.run_until_complete(asyncio.gather(*self.tasks, return_exceptions=True))
+        for awaitable in self.tasks.values():
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()  # it may never have begun
+        self.loop.close()
+
+    # --- what is heard of calls ------------------------------------------------------------------
+
+    def _listen(self, seconds: float | None) -> Note | None:
+        if self.tasks:
+            assert self.loop is not None
+            assert self.wake is not None
+            self.loop.run_until_complete(_first(self.wake, seconds))
+            self.wake.clear()
+            return None
+        try:
+            return self.done.get(timeout=seconds)
+        except Empty:
+            return None
+
+    def _heard(self, note: Note | None) -> list[Ended]:
+        ended: list[Ended] = []
+        while True:
+            if note is not None:
+                self._note(note, ended)
+            try:
+                note = self.done.get_nowait()
+            except Empty:
+                break
+        now = time.monotonic() if self.deadlines else 0.0
+        for call in [call for call, deadline in self.deadlines.items() if deadline <= now]:
+            del self.deadlines[call]
+            self.given_up.add(call)
+            self.in_flight -= 1
+            ended.append((call, timed_out(call)))
+        return ended
+
+    def _note(self, note: Note, ended: list[Ended]) -> None:
+        call, outcome, threaded = note
+        if outcome is None:  # it has begun
+            assert call.timeout is not None
+            self.deadlines[call] = time.monotonic() + call.timeout
+            return
+        self.busy -= threaded
+        self.deadlines.pop(call, None)
+        if call in self.given_up:
+            self.given_up.discard(call)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        elif isinstance(outcome, Ok) and inspect.isawaitable(outcome.value):
+            self._start_task(call, outcome.value)
+        else:
+            self.in_flight -= 1
+            ended.append((call, outcome))
+
+    # --- threads ---------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (item := self.todo.get()) is not None:
+            call, context = item
+            if call.timeout is not None:
+                self.done.put((call, None, True))
+                self._ring()
+            try:
+                outcome: Outcome | BaseException = context.run(perform, call)
+            except BaseException as error:
+                outcome = error
+            self.done.put((call, outcome, True))
+            del item, call, context, outcome  # an idle thread keeps nothing alive
+            self._ring()
+
+    def _ring(self) -> None:
+        loop, wake = self.loop, self.wake
+        if loop is not None and wake is not None:
+            with suppress(RuntimeError):  # closed meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(wake.set)
+
+    # --- the event loop --------------------------------------------------------------------------
+
+    def _start_task(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        if self.loop is None or self.wake is None:
+            self.loop, self.wake = asyncio.new_event_loop(), asyncio.Event()
+        task = self.loop.create_task(self._await(call, awaitable))
+        self.tasks[task] = awaitable
+        task.add_done_callback(self.tasks.pop)
+
+    async def _await(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        running.set(call.info)
+        outcome: Outcome | BaseException
+        try:
+            async with asyncio.timeout(call.timeout) as limit:
+                outcome = Ok(await awaitable)
+        except Exception as error:
+            outcome = timed_out(call) if limit.expired() else Err(error)
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise  # `close` lets go of it
+            outcome = Err(RuntimeError("the step's coroutine was cancelled from inside"))
+        except BaseException as error:
+            outcome = error
+        self.done.put((call, outcome, False))
+        assert self.wake is not None
+        self.wake.set()
+
+
+async def _first(wake: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(wake.wait(), seconds)

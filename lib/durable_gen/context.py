@@ -1,0 +1,868 @@
+"""What a workflow receives: its methods make operations, which do nothing until they are yielded."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from types import GeneratorType
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
+
+from durable_gen import _check, recipes
+from durable_gen._ops import (
+    DEFAULT,
+    Callback,
+    Child,
+    Condition,
+    CreateCallback,
+    FanOut,
+    Flow,
+    Flush,
+    Inline,
+    Invoke,
+    Map,
+    Op,
+    RetryOption,
+    Semantics,
+    Step,
+    Wait,
+)
+from durable_gen._policy import Completion, Progress
+from durable_gen._results import Batch, BatchItem, CompensationResult
+from durable_gen._schedule import Poll
+from durable_gen._scope import Scope
+from durable_gen.errors import UsageError
+
+T = TypeVar("T")
+U = TypeVar("U")
+V = TypeVar("V")
+W = TypeVar("W")
+X = TypeVar("X")
+Ts = TypeVarTuple("Ts")
+
+Nesting = Literal["nested", "flat"]
+Duration = float | timedelta
+Branches = Sequence[Callable[["Context"], Any]] | Mapping[str, Callable[["Context"], Any]]
+Runnable = Op[T] | Flow[T] | Callable[["Context"], Flow[T]]
+
+ALL = Completion(tolerated_failures=0)
+ANY = Completion(min_successful=1)
+ONE = Completion(predicate=lambda progress: progress.completed >= 1)
+
+
+class ContextLog:
+    """Logs what a workflow does; silent while it replays what it did before."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def debug(self, message: str, *args: Any, **data: Any) -> None:
+        """Log a message with structured data, for those who look closely."""
+        self._log("debug", message, args, data)
+
+    def info(self, message: str, *args: Any, **data: Any) -> None:
+        """Log a message with structured data."""
+        self._log("info", message, args, data)
+
+    def warning(self, message: str, *args: Any, **data: Any) -> None:
+        """Log a message with structured data about something to look into."""
+        self._log("warning", message, args, data)
+
+    def error(self, message: str, *args: Any, **data: Any) -> None:
+        """Log a message with structured data about something that went wrong."""
+        self._log("error", message, args, data)
+
+    def exception(self, message: str, *args: Any, **data: Any) -> None:
+        """Log a message with structured data and the exception being handled."""
+        self._log("error", message, args, {**data, "exc_info": True})
+
+    def _log(self, level: str, message: str, args: tuple[Any, ...], data: dict[str, Any]) -> None:
+        listener = self._scope.execution.listener
+        if listener is not None and not self._scope.replaying():
+            listener.message(self._scope, level, message, args, data)
+
+
+class Context:
+    """One flow's view of its execution. Every method that makes an operation is to be yielded.
+
+    Attributes:
+        log: logs with structured data; silent while the flow replays.
+    """
+
+    __slots__ = ("_scope", "log")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.log = ContextLog(scope)
+
+    def __repr__(self) -> str:
+        return f"<Context of {self._scope.path or 'the handler'}>"
+
+    # --- facts -----------------------------------------------------------------------------------
+
+    @property
+    def execution_arn(self) -> str:
+        """The execution's ARN."""
+        return self._scope.execution.arn
+
+    @property
+    def lambda_context(self) -> Any:
+        """What Lambda gave the handler in this invocation."""
+        return self._scope.execution.lambda_context
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the operation that comes next was come to before."""
+        return self._scope.replaying()
+
+    @property
+    def name(self) -> str | None:
+        """The name of this child context, branch or item; None at the root."""
+        return self._scope.name
+
+    @property
+    def index(self) -> int | None:
+        """The place of this branch or item in its batch, from 0; None elsewhere."""
+        scope: Scope | None = self._scope
+        while scope is not None and scope.index is None:
+            scope = scope.outer
+        return None if scope is None else scope.index
+
+    def now(self) -> datetime:
+        """Read the execution's clock.
+
+        Returns:
+            When the last operation ended that this flow waited for, in UTC: the same on every
+            replay. Between operations it stands still.
+        """
+        return self._scope.now()
+
+    def uuid4(self) -> uuid.UUID:
+        """Draw a UUID that is the same on every replay."""
+        return uuid.UUID(bytes=self._draw(16), version=4)
+
+    def random(self) -> float:
+        """Draw a number from 0 to 1 that is the same on every replay."""
+        return random.Random(self._draw(16)).random()
+
+    def _draw(self, size: int) -> bytes:
+        return blake2b(self._scope.draw().encode(), digest_size=size).digest()
+
+    # --- operations ------------------------------------------------------------------------------
+
+    def _make(self, op: Op[T]) -> Op[T]:
+        self._scope.made(op, 3)
+        return op
+
+    @overload
+    def step(
+        self,
+        name: str | None,
+        fn: Callable[[*Ts], Coroutine[Any, Any, T]],
+        /,
+        *args: *Ts,
+        retry: RetryOption = ...,
+        timeout: Duration | None = ...,
+        semantics: Semantics = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+        compensate: Callable[..., Any] | None = ...,
+    ) -> Op[T]: ...
+    @overload
+    def step(
+        self,
+        name: str | None,
+        fn: Callable[[*Ts], T],
+        /,
+        *args: *Ts,
+        retry: RetryOption = ...,
+        timeout: Duration | None = ...,
+        semantics: Semantics = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+        compensate: Callable[..., Any] | None = ...,
+    ) -> Op[T]: ...
+    @overload
+    def step(
+        self,
+        fn: Callable[[*Ts], Coroutine[Any, Any, T]],
+        /,
+        *args: *Ts,
+        retry: RetryOption = ...,
+        timeout: Duration | None = ...,
+        semantics: Semantics = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+        compensate: Callable[..., Any] | None = ...,
+    ) -> Op[T]: ...
+    @overload
+    def step(
+        self,
+        fn: Callable[[*Ts], T],
+        /,
+        *args: *Ts,
+        retry: RetryOption = ...,
+        timeout: Duration | None = ...,
+        semantics: Semantics = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+        compensate: Callable[..., Any] | None = ...,
+    ) -> Op[T]: ...
+    def step(  # type: ignore[misc]  # mypy holds no implementation for one of *Ts
+        self,
+        name: Any,
+        /,
+        *args: Any,
+        retry: RetryOption = DEFAULT,
+        timeout: Duration | None = None,
+        semantics: Semantics = Semantics.AT_LEAST_ONCE,
+        serde: Any = None,
+        returns: Any = None,
+        compensate: Callable[..., Any] | None = None,
+    ) -> Op[Any]:
+        """Run a function once and keep what it returns.
+
+        Args:
+            name: the step's name, or None for no name. It may be left out: then the function's
+                own name is taken.
+            *args: the function, perhaps `async def`, and its arguments.
+            retry: when it is tried again after it raised; None for never. By default the handler's
+                policy: 6 attempts, 5 s doubling to 60 s, full jitter.
+            timeout: seconds that one attempt may take; then it is given up and counts as failed
+                with StepTimedOut. A plain function goes on in its thread, unheard.
+            semantics: whether an attempt that was cut off is run again.
+            serde: how its value is stored; by default the handler's, JSON.
+            returns: the type that its value is read back as; by default its annotation.
+            compensate: undoes it: called with the step's arguments and its value by
+                `ctx.compensate()`. A generator function gets a context first.
+
+        Returns:
+            An operation that gives what the function returns.
+
+        Raises:
+            StepFailed: it raised and no attempt is left; its class is as it was raised where that is
+                marked with `@durable_error`.
+            UsageError: an option is out of range.
+        """
+        if callable(name):
+            fn, name = name, getattr(name, "__name__", None)
+        elif args:
+            fn, args = args[0], args[1:]
+        else:
+            fn = None
+        _check.callable_("ctx.step(name, fn, *args): fn", fn)
+        if name == "<lambda>":
+            name = None
+        if retry is DEFAULT:
+            retry = self._scope.execution.retry
+        if timeout is not None:
+            timeout = _check.timeout("ctx.step(timeout=...)", timeout)
+        op: Op[Any] = Step(
+            _check.name(name), fn, args, retry, timeout, semantics, serde, returns, compensate
+        )
+        self._scope.made(op)
+        return op
+
+    def wait(
+        self,
+        name: str | None = None,
+        duration: Duration | None = None,
+        *,
+        seconds: float = 0,
+        minutes: float = 0,
+        hours: float = 0,
+        days: float = 0,
+        until: datetime | None = None,
+    ) -> Op[None]:
+        """Wait, without being billed for it.
+
+        Args:
+            name: the wait's name.
+            duration: how long, in seconds or as a timedelta.
+            seconds: how long; added to the other units.
+            minutes: how long.
+            hours: how long.
+            days: how long.
+            until: an instant with its time zone, instead; one that is past is 1 second ahead.
+
+        Returns:
+            An operation that gives None when the time is over.
+
+        Raises:
+            UsageError: it is under 1 second or over 366 days.
+        """
+        what = f"ctx.wait({name!r})"
+        total = seconds + minutes * 60 + hours * 3600 + days * 86400
+        if duration is not None:
+            total += _check.duration(what, duration)
+        if until is not None:
+            if total:
+                msg = f"{what}: write either until= or a duration"
+                raise UsageError(msg)
+            return self._make(Wait(_check.name(name), 0, _check.instant(f"{what} until", until)))
+        return self._make(Wait(_check.name(name), _check.wait(what, total)))
+
+    @overload
+    def wait_for_condition(
+        self,
+        name: str | None,
+        check: Callable[[T], Coroutine[Any, Any, T]],
+        initial: T,
+        *,
+        poll: Poll | None = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+    ) -> Op[T]: ...
+    @overload
+    def wait_for_condition(
+        self,
+        name: str | None,
+        check: Callable[[T], T],
+        initial: T,
+        *,
+        poll: Poll | None = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+    ) -> Op[T]: ...
+    @overload
+    def wait_for_condition(
+        self,
+        name: str | None,
+        check: Callable[[Any], T],
+        *,
+        poll: Poll | None = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+    ) -> Op[T]: ...
+    def wait_for_condition(
+        self,
+        name: str | None,
+        check: Callable[[Any], Any],
+        initial: Any = None,
+        *,
+        poll: Poll | None = None,
+        serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Any]:
+        """Look at something again and again until a state of it is reached.
+
+        Args:
+            name: the wait's name.
+            check: gets the last state and returns the next one; perhaps `async def`.
+            initial: the state that the first check gets.
+            poll: when the wait is over and how long to wait between checks; by default until the
+                state is truthy, at most 60 checks, 5 s growing by half to 300 s, full jitter.
+            serde: how the state is stored; by default the handler's, JSON.
+            returns: the type that the state is read back as; by default the check's annotation.
+
+        Returns:
+            An operation that gives the last state.
+
+        Raises:
+            ConditionFailed: the check raised, or `poll` allows no more checks.
+        """
+        _check.callable_("ctx.wait_for_condition(name, check): check", check)
+        return self._make(
+            Condition(_check.name(name), check, initial, poll or Poll(), serde, returns)
+        )
+
+    def callback(
+        self,
+        name: str | None = None,
+        *,
+        timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
+        serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Callback[Any]]:
+        """Make an id by which the outside can answer.
+
+        Args:
+            name: the callback's name.
+            timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
+            heartbeat: seconds without a heartbeat after which it does; None for no limit.
+            serde: how the answer is read; by default the handler's, JSON.
+            returns: the type that the answer is read as.
+
+        Returns:
+            An operation that gives a `Callback`: hand out its `id`, then yield its `result()`.
+        """
+        return self._make(
+            CreateCallback(
+                _check.name(name),
+                _check.deadline("ctx.callback(timeout=...)", timeout),
+                _check.deadline("ctx.callback(heartbeat=...)", heartbeat),
+                serde,
+                returns,
+            )
+        )
+
+    def wait_for_callback(
+        self,
+        name: str | None,
+        submit: Callable[[str], Any],
+        *,
+        timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
+        retry: RetryOption = DEFAULT,
+        serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Any]:
+        """Hand out an id by which the outside can answer, and wait for the answer.
+
+        Args:
+            name: the name of it all.
+            submit: gets the callback's id and sends it to whoever will answer; runs as a step.
+            timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
+            heartbeat: seconds without a heartbeat after which it does; None for no limit.
+            retry: when `submit` is tried again.
+            serde: how the answer is read; by default the handler's, JSON.
+            returns: the type that the answer is read as.
+
+        Returns:
+            An operation that gives the answer.
+
+        Raises:
+            CallbackFailed: it was answered with a failure.
+            CallbackTimedOut: nobody answered, or sent a heartbeat, in time.
+            CallbackSubmitFailed: `submit` failed.
+        """
+        _check.callable_("ctx.wait_for_callback(name, submit): submit", submit)
+        _check.deadline("ctx.wait_for_callback(timeout=...)", timeout)
+        _check.deadline("ctx.wait_for_callback(heartbeat=...)", heartbeat)
+        how = {"timeout": timeout, "heartbeat": heartbeat, "serde": serde, "returns": returns}
+        args = (_check.name(name), submit, how, retry)
+        return self._make(
+            Child(
+                name,
+                recipes.wait_for_callback,
+                args,
+                returns=returns or Any,
+                sub_type="WaitForCallback",
+                transparent=True,
+            )
+        )
+
+    def invoke(
+        self,
+        name: str | None,
+        function: str,
+        payload: Any = None,
+        *,
+        tenant_id: str | None = None,
+        serde: Any = None,
+        payload_serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Any]:
+        """Run another Lambda function and keep what it answers.
+
+        Args:
+            name: the invocation's name.
+            function: the function's name or ARN; a durable one with its qualifier.
+            payload: what it is sent, as JSON.
+            tenant_id: the tenant that it runs for.
+            serde: how the answer is read; by default the handler's, JSON.
+            payload_serde: how the payload is written; by default as JSON.
+            returns: the type that the answer is read as.
+
+        Returns:
+            An operation that gives the answer.
+
+        Raises:
+            InvokeFailed: the function failed; InvokeTimedOut and InvokeStopped are kinds of it.
+        """
+        if not isinstance(function, str) or not function:
+            msg = f"ctx.invoke(name, function): function must be a name or ARN, not {function!r}"
+            raise UsageError(msg)
+        return self._make(
+            Invoke(_check.name(name), function, payload, tenant_id, serde, payload_serde, returns)
+        )
+
+    @overload
+    def child(
+        self,
+        name: str | None,
+        flow: Callable[[Context, *Ts], Generator[Op[Any], Any, T]],
+        /,
+        *args: *Ts,
+        serde: Any = ...,
+        returns: Any = ...,
+        sub_type: str | None = ...,
+        virtual: bool = ...,
+    ) -> Op[T]: ...
+    @overload
+    def child(
+        self,
+        name: str | None,
+        flow: Callable[[Context, *Ts], T],
+        /,
+        *args: *Ts,
+        serde: Any = ...,
+        returns: Any = ...,
+        sub_type: str | None = ...,
+        virtual: bool = ...,
+    ) -> Op[T]: ...
+    def child(  # type: ignore[misc]  # mypy holds no implementation for one of *Ts
+        self,
+        name: str | None,
+        flow: Callable[..., Any],
+        /,
+        *args: Any,
+        serde: Any = None,
+        returns: Any = None,
+        sub_type: str | None = None,
+        virtual: bool = False,
+    ) -> Op[Any]:
+        """Run a flow in an id space of its own, and keep what it returns.
+
+        Args:
+            name: the child context's name.
+            flow: called with a context of its own and `args`; a plain function is a flow that
+                yields nothing.
+            *args: its other arguments.
+            serde: how its value is stored; by default the handler's, JSON.
+            returns: the type that its value is read back as; by default its annotation.
+            sub_type: the wire's word for it, 1 to 32 of `[a-zA-Z0-9-_]`; by default the dialect's.
+            virtual: whether it is kept off the wire: only its operations are recorded, and its
+                flow runs again on every replay.
+
+        Returns:
+            An operation that gives what the flow returns.
+
+        Raises:
+            ChildContextFailed: the flow raised; its class is as it was raised where that is marked
+                with `@durable_error`.
+        """
+        _check.callable_("ctx.child(name, flow, *args): flow", flow)
+        return self._make(
+            Child(_check.name(name), flow, args, serde, returns, _sub_type(sub_type), virtual)
+        )
+
+    def parallel(
+        self,
+        name: str | None,
+        flows: Branches,
+        *,
+        max_concurrency: int | None = None,
+        completion: Completion | Callable[[Progress], bool] | None = None,
+        nesting: Nesting = "nested",
+        serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Batch[Any]]:
+        """Run several flows at once.
+
+        Args:
+            name: the name of it all.
+            flows: each is called with a context of its own; a mapping names them.
+            max_concurrency: how many may be under way at once; one that waits keeps its place.
+            completion: when it is over before all have ended; by default it never is.
+            nesting: "flat" keeps the branches themselves off the wire.
+            serde: how their values are stored; by default the handler's, JSON.
+            returns: the type that their values are read back as; by default their annotations.
+
+        Returns:
+            An operation that gives a `Batch`; a branch that fails does not raise, see
+            `Batch.raise_if_failed`.
+        """
+        named: Iterable[tuple[str, Callable[..., Any]]]
+        if isinstance(flows, Mapping):
+            named = flows.items()
+        else:
+            named = ((f"parallel-branch-{i}", flow) for i, flow in enumerate(flows))
+        children: list[Child[Any]] = [
+            Child(
+                _check.name(branch),
+                _check.callable_("ctx.parallel(name, flows): each flow", flow),
+                (),
+                serde,
+                returns,
+                "ParallelBranch",
+                _virtual(nesting),
+            )
+            for branch, flow in named
+        ]
+        many = _check.at_least_one("ctx.parallel(max_concurrency=...)", max_concurrency)
+        over = _completion("parallel", completion, len(children))
+        return self._make(FanOut(_check.name(name), children, _same, many, None, over))
+
+    @overload
+    def map(
+        self,
+        name: str | None,
+        items: Iterable[U],
+        flow: Callable[[Context, U], Generator[Op[Any], Any, T]],
+        *,
+        max_concurrency: int | None = ...,
+        batch_size: int | None = ...,
+        completion: Completion | Callable[[Progress], bool] | None = ...,
+        item_name: Callable[[U, int], str] | None = ...,
+        nesting: Nesting = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+    ) -> Op[Batch[T]]: ...
+    @overload
+    def map(
+        self,
+        name: str | None,
+        items: Iterable[U],
+        flow: Callable[[Context, U], T],
+        *,
+        max_concurrency: int | None = ...,
+        batch_size: int | None = ...,
+        completion: Completion | Callable[[Progress], bool] | None = ...,
+        item_name: Callable[[U, int], str] | None = ...,
+        nesting: Nesting = ...,
+        serde: Any = ...,
+        returns: Any = ...,
+    ) -> Op[Batch[T]]: ...
+    def map(
+        self,
+        name: str | None,
+        items: Iterable[Any],
+        flow: Callable[..., Any],
+        *,
+        max_concurrency: int | None = None,
+        batch_size: int | None = None,
+        completion: Completion | Callable[[Progress], bool] | None = None,
+        item_name: Callable[[Any, int], str] | None = None,
+        nesting: Nesting = "nested",
+        serde: Any = None,
+        returns: Any = None,
+    ) -> Op[Batch[Any]]:
+        """Run a flow for each of several items.
+
+        Args:
+            name: the name of it all.
+            items: what the flow is run for, in an order that is the same on every replay.
+            flow: called with a context of its own, whose `index` is the item's, and the item.
+            max_concurrency: how many may be under way at once; one that waits keeps its place.
+            batch_size: items in a wave; a wave begins when the one before has ended.
+            completion: when it is over before all have ended; by default it never is.
+            item_name: names an item, given the item and its index; by default `map-item-{index}`.
+            nesting: "flat" keeps the items themselves off the wire.
+            serde: how their values are stored; by default the handler's, JSON.
+            returns: the type that their values are read back as; by default the flow's annotation.
+
+        Returns:
+            An operation that gives a `Batch`; an item that fails does not raise, see
+            `Batch.raise_if_failed`.
+        """
+        _check.callable_("ctx.map(name, items, flow): flow", flow)
+        virtual = _virtual(nesting)
+        children: list[Child[Any]] = [
+            Child(
+                _check.name(f"map-item-{i}" if item_name is None else item_name(item, i)),
+                flow,
+                (item,),
+                serde,
+                returns,
+                "MapItem",
+                virtual,
+            )
+            for i, item in enumerate(items)
+        ]
+        many = _check.at_least_one("ctx.map(max_concurrency=...)", max_concurrency)
+        wave = _check.at_least_one("ctx.map(batch_size=...)", batch_size)
+        over = _completion("map", completion, len(children))
+        return self._make(Map(_check.name(name), children, _same, many, wave, over, "Map"))
+
+    # --- combinators -----------------------------------------------------------------------------
+
+    @overload
+    def all(self, a: Runnable[T], /, *, name: str | None = ...) -> Op[tuple[T]]: ...
+    @overload
+    def all(
+        self, a: Runnable[T], b: Runnable[U], /, *, name: str | None = ...
+    ) -> Op[tuple[T, U]]: ...
+    @overload
+    def all(
+        self, a: Runnable[T], b: Runnable[U], c: Runnable[V], /, *, name: str | None = ...
+    ) -> Op[tuple[T, U, V]]: ...
+    @overload
+    def all(
+        self,
+        a: Runnable[T],
+        b: Runnable[U],
+        c: Runnable[V],
+        d: Runnable[W],
+        /,
+        *,
+        name: str | None = ...,
+    ) -> Op[tuple[T, U, V, W]]: ...
+    @overload
+    def all(
+        self,
+        a: Runnable[T],
+        b: Runnable[U],
+        c: Runnable[V],
+        d: Runnable[W],
+        e: Runnable[X],
+        /,
+        *,
+        name: str | None = ...,
+    ) -> Op[tuple[T, U, V, W, X]]: ...
+    @overload
+    def all(self, *ops: Runnable[T], name: str | None = ...) -> Op[tuple[T, ...]]: ...
+    def all(self, *ops: Any, name: str | None = "all") -> Op[Any]:
+        """Run operations or flows at once, and give all their values.
+
+        Args:
+            *ops: operations, flows, or generators made from flows.
+            name: the name of it all.
+
+        Returns:
+            An operation that gives a tuple of their values, in the order of `ops`. It raises the
+            first error as soon as one fails; the others are given up.
+        """
+        return self._make(self._combine("all", name, ops, ALL, recipes.every))
+
+    def settled(
+        self, *ops: Runnable[T], name: str | None = "settled"
+    ) -> Op[tuple[BatchItem[T], ...]]:
+        """Run operations or flows at once, and give what became of each.
+
+        Args:
+            *ops: operations, flows, or generators made from flows.
+            name: the name of it all.
+
+        Returns:
+            An operation that gives a tuple of `BatchItem`, in the order of `ops`; it never raises.
+        """
+        return self._make(self._combine("settled", name, ops, Completion(), recipes.outcomes))
+
+    def any(self, *ops: Runnable[T], name: str | None = "any") -> Op[T]:
+        """Run operations or flows at once, and give the first success.
+
+        Args:
+            *ops: operations, flows, or generators made from flows; at least one.
+            name: the name of it all.
+
+        Returns:
+            An operation that gives the value of the first that succeeds; the others are given up.
+            When all fail it raises BatchFailed.
+
+        Raises:
+            UsageError: there are none.
+        """
+        _some("any", ops)
+        return self._make(self._combine("any", name, ops, ANY, recipes.first_success))
+
+    def race(self, *ops: Runnable[T], name: str | None = "race") -> Op[T]:
+        """Run operations or flows at once, and give how the first of them ends.
+
+        Args:
+            *ops: operations, flows, or generators made from flows; at least one. Of several that
+                have ended when the invocation begins, the first in this order wins.
+            name: the name of it all.
+
+        Returns:
+            An operation that gives the value, or raises the error, of the first that ends. The
+            winner is recorded before anyone sees it; the others are given up.
+
+        Raises:
+            UsageError: there are none.
+        """
+        _some("race", ops)
+        return self._make(self._combine("race", name, ops, ONE, recipes.first_end))
+
+    def _combine(
+        self,
+        word: str,
+        name: str | None,
+        ops: Sequence[Any],
+        completion: Completion,
+        pick: Callable[[Batch[Any]], Any],
+    ) -> Op[Any]:
+        children: list[Child[Any]] = []
+        for op in ops:
+            how: dict[str, Any] = {"virtual": True, "transparent": True}
+            if isinstance(op, Op):
+                children.append(Child(op.name, recipes.once, (op,), **how))
+            elif isinstance(op, GeneratorType):
+                children.append(Child(op.gi_code.co_name, _same, (self,), borrowed=op, **how))
+            elif callable(op):
+                children.append(Child(getattr(op, "__name__", None), op, (), **how))
+            else:
+                msg = (
+                    f"ctx.{word}(...) takes operations and flows, "
+                    f"not {op!r:.80} ({type(op).__name__})"
+                )
+                raise UsageError(msg)
+        return FanOut(_check.name(name), children, pick, None, None, completion)
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def compensate(self) -> Op[CompensationResult]:
+        """Run what `compensate=` registered in this flow, the last step's first.
+
+        Returns:
+            An operation that gives a `CompensationResult`; a compensation that fails does not stop
+            the others, and does not raise: see `CompensationResult.raise_if_failed`.
+        """
+        return self._make(Inline(None, recipes.compensate, (self,)))
+
+    def flush(self) -> Op[None]:
+        """Wait until everything before is acknowledged by the service."""
+        return self._make(Flush(None))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Let the operations inside go on before they are acknowledged.
+
+        Several steps then share one checkpoint. When the invocation is cut off, steps that were
+        not yet acknowledged run again.
+        """
+        self._scope.batch += 1
+        try:
+            yield
+        finally:
+            self._scope.batch -= 1
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _virtual(nesting: Nesting) -> bool:
+    if nesting not in ("nested", "flat"):
+        msg = f"nesting must be 'nested' or 'flat', not {nesting!r}"
+        raise UsageError(msg)
+    return nesting == "flat"
+
+
+def _sub_type(word: str | None) -> str | None:
+    if word is None:
+        return None
+    if not 1 <= len(word) <= 32 or not word.replace("-", "").replace("_", "").isalnum():
+        msg = f"sub_type must be 1 to 32 of [a-zA-Z0-9-_], not {word!r:.80}"
+        raise UsageError(msg)
+    return word
+
+
+def _some(word: str, ops: Sequence[Any]) -> None:
+    if not ops:
+        msg = f"ctx.{word}() of nothing would never end: give it at least one operation"
+        raise UsageError(msg)
+
+
+def _completion(
+    word: str, completion: Completion | Callable[[Progress], bool] | None, total: int
+) -> Completion:
+    if completion is None:
+        return Completion()
+    if not isinstance(completion, Completion):
+        predicate = _check.callable_(f"ctx.{word}(completion=...)", completion)
+        return Completion(predicate=predicate)
+    least = completion.min_successful
+    if least is not None and total and least > total:
+        msg = (
+            f"ctx.{word}(completion=Completion(min_successful={least})) can never be reached: "
+            f"there are {total} branches"
+        )
+        raise UsageError(msg)
+    return completion

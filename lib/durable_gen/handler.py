@@ -1,0 +1,189 @@
+"""`@durable` makes a Lambda handler of a workflow: the service's event in, its envelope out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from durable_gen import _codec, _dialect, _places, backends
+from durable_gen._driver import Driver, TokenSpent
+from durable_gen._failure import story
+from durable_gen._fibers import NO_ASYNC
+from durable_gen._kernel import Kernel
+from durable_gen._log import Log
+from durable_gen._model import Raw, instant
+from durable_gen._outcome import Err
+from durable_gen._schedule import Retry
+from durable_gen._scope import Execution
+from durable_gen.backends import Backend
+from durable_gen.context import Context
+from durable_gen.errors import CheckpointFailed, DurableError, UsageError
+from durable_gen.logging import Logs
+
+T = TypeVar("T")
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+
+LOGGER = logging.getLogger("durable_gen")
+MAX_WORKERS = 32  # threads: enough for steps that wait on the network, far from Lambda's 1,024
+
+
+class Handler(Generic[F]):
+    """A Lambda handler that runs a workflow.
+
+    Attributes:
+        flow: the workflow that it wraps: `flow(event, ctx)`.
+    """
+
+    flow: F
+
+    def __init__(self, flow: F, **options: Any) -> None:
+        self.flow = flow
+        self._options = options
+        functools.update_wrapper(self, flow, updated=())
+
+    def using(self, backend: Backend) -> Handler[F]:
+        """Make the same handler with another backend.
+
+        Args:
+            backend: a botocore or boto3 Lambda client, or anything with its two methods.
+        """
+        return Handler(self.flow, **{**self._options, "backend": backend})
+
+    def __repr__(self) -> str:
+        return f"<durable handler {_places.of_function(self.flow)}>"
+
+    def __call__(self, event: Any, lambda_context: Any = None) -> dict[str, Any]:
+        """Run one invocation.
+
+        Args:
+            event: what the service sends.
+            lambda_context: what Lambda gives with it.
+
+        Returns:
+            The envelope: SUCCEEDED with its Result, FAILED with its Error, or PENDING.
+
+        Raises:
+            UsageError: the event is not a durable one.
+            Exception: a fault of the service that may pass; Lambda is to invoke again.
+        """
+        invocation = _codec.decode(event)
+        options = self._options
+        backend = options["backend"] or backends.default()
+        driver = Driver(backend, invocation.arn, invocation.token)
+        try:
+            records = [*invocation.operations, *driver.pages(invocation.next_marker)]
+            return self._run(invocation.arn, records, driver, lambda_context)
+        except TokenSpent:
+            return _codec.pending()
+        except CheckpointFailed as error:
+            return _failed(error)
+
+    def _run(
+        self, arn: str, records: list[Raw], driver: Driver, lambda_context: Any
+    ) -> dict[str, Any]:
+        options = self._options
+        record = _codec.execution_record(records)
+        log = Log(records)
+        values = _codec.Values(arn, options["serde"] or _codec.JSON)
+        execution = Execution(
+            arn,
+            instant(record.get("StartTimestamp")) or datetime.now(UTC),
+            log,
+            _dialect.recorded(log.records) or _dialect.chosen(options["dialect"]),
+            Logs(),
+            options["retry"],
+            lambda_context,
+            self.flow,
+        )
+        try:
+            event = _codec.user_event(record)
+            flow = functools.partial(self.flow, event)
+            kernel = Kernel(execution, flow, Context, values, batch=options["batch"])
+            outcome = driver.drive(kernel, options["max_workers"])
+            if outcome is None:
+                return _codec.pending()
+            if isinstance(outcome, Err):
+                return _failed(outcome.error)
+            return _codec.succeeded(values.result(self.flow, outcome.value))
+        except CheckpointFailed:
+            raise
+        except DurableError as error:
+            return _failed(error)
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    LOGGER.error("the workflow failed\n%s", story(error))
+    return _codec.failed(error)
+
+
+@overload
+def durable(flow: F, /) -> Handler[F]: ...
+@overload
+def durable(
+    *,
+    dialect: str | None = ...,
+    retry: Retry | None = ...,
+    serde: Any = ...,
+    backend: Any = ...,
+    batch: bool = ...,
+    max_workers: int = ...,
+) -> Callable[[F], Handler[F]]: ...
+def durable(
+    flow: Any = None,
+    /,
+    *,
+    dialect: str | None = None,
+    retry: Retry | None = Retry(),  # noqa: B008 - it is frozen
+    serde: Any = None,
+    backend: Any = None,
+    batch: bool = False,
+    max_workers: int = MAX_WORKERS,
+) -> Any:
+    """Make a Lambda handler of a workflow.
+
+    Args:
+        flow: a generator function of (event, ctx).
+        dialect: the wire's words, "core" or "aws"; by default what the environment's
+            DURABLE_GEN_DIALECT says, else "core". An execution keeps the one that it began with.
+        retry: the policy of steps that name none; None for no retry.
+        serde: how the values of operations are stored; JSON by default.
+        backend: a botocore or boto3 Lambda client, or anything with its two methods; by default a
+            botocore client, made once.
+        batch: whether all operations go on before they are acknowledged, as in `ctx.batch()`.
+        max_workers: threads at most, for steps of branches that run at once.
+
+    Returns:
+        A `Handler`: call it with (event, lambda_context); its `flow` is the function that it wraps.
+
+    Raises:
+        UsageError: it cannot be a workflow, or an option is out of range.
+    """
+    options = {
+        "dialect": _dialect.named(dialect) if dialect is not None else None,
+        "retry": retry,
+        "serde": serde,
+        "backend": backend,
+        "batch": batch,
+        "max_workers": max_workers,
+    }
+    if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+        msg = f"@durable(max_workers=...) must be at least 1, not {max_workers!r}"
+        raise UsageError(msg)
+    if flow is None:
+        return functools.partial(_handler, options=options)
+    return _handler(flow, options=options)
+
+
+def _handler(flow: Any, options: dict[str, Any]) -> Handler[Any]:
+    if not callable(flow):
+        msg = f"@durable decorates a function, not {flow!r:.80}"
+        raise UsageError(msg)
+    if inspect.iscoroutinefunction(flow) or inspect.isasyncgenfunction(flow):
+        msg = f"{_places.of_function(flow)}: @durable on an async function; {NO_ASYNC}"
+        raise UsageError(msg)
+    return Handler(flow, **options)

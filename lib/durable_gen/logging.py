@@ -1,0 +1,64 @@
+"""Logs of workflows by the standard library's logging: structured, and silent while they replay."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from durable_gen._ops import Child, Op
+from durable_gen._scope import Scope
+
+OPERATIONS = logging.getLogger("durable_gen.operations")
+WORKFLOW = logging.getLogger("durable_gen.workflow")
+LEVELS = logging.getLevelNamesMapping()
+
+
+def kind(op: Op[Any]) -> str:
+    """Name what an operation is, as `op.type` has it."""
+    if isinstance(op, Child):
+        match op.sub_type:
+            case "Compensation":
+                return "compensation"
+            case "WaitForCallback":
+                return "wait_for_callback"
+            case "MapItem":
+                return "map_item"
+            case "ParallelBranch":
+                return "parallel_branch"
+    return op.noun
+
+
+class Logs:
+    """Hears of operations and messages, and logs them.
+
+    Each operation is logged once, when it is first come to: one record `durable_operation` at level
+    DEBUG of the logger `durable_gen.operations`, with op.name, op.type, op.id, op.path and parent.
+    """
+
+    def operation(self, scope: Scope, op: Op[Any], id: str, parent_id: str | None) -> None:  # noqa: A002
+        """Log an operation that is come to for the first time."""
+        if OPERATIONS.isEnabledFor(logging.DEBUG):
+            extra = {
+                "op.name": op.name,
+                "op.type": kind(op),
+                "op.id": id,
+                "op.path": scope.path_of(op.name),
+                "parent": parent_id,
+                "executionArn": scope.execution.arn,
+            }
+            OPERATIONS.debug("durable_operation", extra=extra)
+
+    def message(
+        self, scope: Scope, level: str, message: str, args: tuple[Any, ...], data: dict[str, Any]
+    ) -> None:
+        """Log what a workflow says."""
+        number = LEVELS[level.upper()]
+        if WORKFLOW.isEnabledFor(number):
+            exc_info = data.pop("exc_info", None)
+            extra = {
+                "executionArn": scope.execution.arn,
+                "parentId": scope.prefix or "",
+                "operationName": scope.name,
+                "data": data,
+            }
+            WORKFLOW.log(number, message, *args, extra=extra, exc_info=exc_info, stacklevel=4)
