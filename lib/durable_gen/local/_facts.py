@@ -1,0 +1,180 @@
+"""What the service remembers: one execution, its operations, its history.
+
+Times are integers, milliseconds since the epoch. Everything is frozen: a change is a new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+ErrorObject = Mapping[str, Any]
+
+OPEN = frozenset({"RUNNING", "PAUSING", "PAUSED"})
+"""The statuses of an execution that has not closed."""
+
+
+@frozen
+class Update:
+    """One item of a checkpoint's Updates, as sent."""
+
+    id: str
+    type: str
+    action: str
+    parent: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    payload: str | None = None
+    error: ErrorObject | None = None
+    replay_children: bool = False
+    delay: int | None = None  # seconds until a step's next attempt
+    wait: int | None = None  # seconds
+    timeout: int = 0  # seconds, of a callback; 0 is none
+    heartbeat: int = 0  # seconds between a callback's heartbeats; 0 is none
+    function: str | None = None
+    tenant: str | None = None
+
+
+@frozen
+class Operation:
+    """An operation as it stands."""
+
+    id: str
+    type: str
+    status: str
+    order: int  # place in the state, by first START
+    started: int
+    ended: int | None = None
+    parent: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    attempt: int = 0  # attempts completed
+    input: str | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+    replay_children: bool = False
+    seconds: int = 0  # a wait's duration, or a callback's timeout
+    heartbeat: int = 0  # seconds
+    due: int | None = None  # a wait's end, a step's next attempt, a callback's deadline
+    heartbeat_due: int | None = None
+    callback: str | None = None  # CallbackId
+    function: str | None = None  # a chained invoke's target, as the parent wrote it
+    tenant: str | None = None
+    child: str | None = None  # ARN of the execution that a chained invoke started
+
+    @property
+    def waits(self) -> bool:
+        """Whether something outside of the function is to finish it."""
+        if self.type == "STEP":
+            return self.status == "PENDING"
+        return self.status == "STARTED" and self.type in {"WAIT", "CALLBACK", "CHAINED_INVOKE"}
+
+    @property
+    def timer(self) -> int | None:
+        """The instant at which its clock runs out, if one is running."""
+        if not self.waits:
+            return None
+        return min((t for t in (self.due, self.heartbeat_due) if t is not None), default=None)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether what is below it has left the state."""
+        finished = self.status in {"SUCCEEDED", "FAILED"}
+        return self.type == "CONTEXT" and finished and not self.replay_children
+
+
+@frozen
+class Event:
+    """An event of the history; `details` is the member that EventType names, times in milliseconds."""
+
+    id: int
+    type: str
+    at: int
+    details: Mapping[str, Any]
+    operation: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    parent: str | None = None
+
+
+@frozen
+class Execution:
+    """An execution as it stands, its operations and events apart."""
+
+    arn: str
+    function: str
+    version: str
+    name: str
+    id: str
+    status: str
+    started: int
+    timeout: int  # seconds
+    limit: int  # bytes of its result
+    input: str | None = None
+    tenant: str | None = None
+    ended: int | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+    caller: str | None = None  # ARN of the execution that invoked it, and the operation there
+    caller_operation: str | None = None
+    running: bool = False  # an invocation is under way
+    owed: bool = False  # an invocation is due now
+    retry_at: int | None = None  # an invocation is due then
+    request: str = ""  # request id of the invocation
+    invoked: int = 0  # when the invocation began
+    invocations: int = 0  # how many began
+    serial: int = 0  # number of the one good checkpoint token
+    failures: int = 0  # failed invocations in a row
+    idlings: int = 0  # invocations in a row that suspended with nothing pending
+    fresh: tuple[str, ...] = field(default=(), converter=tuple)
+    """Operations that changed from outside and that no invocation or checkpoint has shown yet."""
+    events: int = 0  # number of the latest event
+    touched: int = 0  # instant of the latest event
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still change."""
+        return self.status in OPEN
+
+    @property
+    def deadline(self) -> int:
+        """When it times out."""
+        return self.started + self.timeout * 1000
+
+
+@frozen
+class Change:
+    """What one accepted request did to one execution: its new row, changed operations, new events."""
+
+    execution: Execution
+    operations: tuple[Operation, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def of_wire(item: Mapping[str, Any]) -> Update:
+    """Read an update off the wire.
+
+    Args:
+        item: an OperationUpdate that botocore's validator has passed.
+    """
+    callback = item.get("CallbackOptions", {})
+    invoke = item.get("ChainedInvokeOptions", {})
+    return Update(
+        id=item["Id"],
+        type=item["Type"],
+        action=item["Action"],
+        parent=item.get("ParentId"),
+        name=item.get("Name"),
+        sub_type=item.get("SubType"),
+        payload=item.get("Payload"),
+        error=item.get("Error"),
+        replay_children=bool(item.get("ContextOptions", {}).get("ReplayChildren")),
+        delay=item.get("StepOptions", {}).get("NextAttemptDelaySeconds"),
+        wait=item.get("WaitOptions", {}).get("WaitSeconds"),
+        timeout=callback.get("TimeoutSeconds", 0),
+        heartbeat=callback.get("HeartbeatTimeoutSeconds", 0),
+        function=invoke.get("FunctionName"),
+        tenant=invoke.get("TenantId"),
+    )
