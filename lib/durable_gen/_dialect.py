@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from attrs import frozen
@@ -77,8 +76,3 @@ def recorded(records: Mapping[str, Raw]) -> Dialect | None:
                 if first in records or operation_id(first, 1) in records:
                     return AWS
     return None
-
-
-def chosen(dialect: Dialect | None) -> Dialect:
-    """Return the dialect of a new execution: the given one, else the environment's, else core."""
-    return dialect or named(os.environ.get("DURABLE_GEN_DIALECT") or CORE.name)

@@ -15,25 +15,25 @@ simply that nobody calls `advance` again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from heapq import heappop, heappush
 from inspect import isawaitable
 from itertools import count
-from types import GeneratorType, MappingProxyType
-from typing import Any, Protocol
+from types import GeneratorType
+from typing import Any
 
 from durable_gen import _places
 from durable_gen._decisions import Block, Decision, Emit, Resolve, Run, Spawn
 from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park, StepInfo
 from durable_gen._failure import describe, raised, rebuild
-from durable_gen._fanout import Tally, read
+from durable_gen._fanout import Tally
 from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven
 from durable_gen._ids import operation_id
 from durable_gen._kinds import TABLE
-from durable_gen._log import differs, is_over, noun, title
+from durable_gen._log import differs, is_over
+from durable_gen._misfits import mismatch, unread
 from durable_gen._model import (
-    MAX_PAYLOAD,
     Action,
     Change,
     ErrorObject,
@@ -44,45 +44,26 @@ from durable_gen._model import (
     Update,
 )
 from durable_gen._ops import (
-    Callback,
     CallbackResult,
     Child,
     CreateCallback,
     FanOut,
     Inline,
-    Invoke,
     Op,
     Step,
 )
 from durable_gen._ops import Flush as FlushOp
 from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
 from durable_gen._outcome import Err, Ok, Outcome
-from durable_gen._scope import Execution, Scope, does_not_fit
+from durable_gen._scope import Execution, Scope
+from durable_gen._values import Values, check_size, load, passes, plain
 from durable_gen.errors import (
     ChildContextFailed,
     DurableError,
     NonDeterminismError,
     OperationFailed,
-    PayloadTooLarge,
     SerializationError,
 )
-from durable_gen.recipes import once
-
-
-class Values(Protocol):
-    """Turns values into text and back; the edges have one."""
-
-    def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
-        """Encode what an operation gives, or raise SerializationError."""
-
-    def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
-        """Decode what an operation gives, or raise DeserializationError."""
-
-    def dump_payload(self, op: Op[Any], operation_id: str) -> str:
-        """Encode what an operation sends, or raise SerializationError."""
-
-    def plain(self, op: Op[Any]) -> bool:
-        """Tell whether what an operation gives is encoded as JSON."""
 
 
 class Kernel:
@@ -273,6 +254,7 @@ class Kernel:
             elif type(op) is FlushOp:
                 self.outbox.add(None, RESUME, Task(op, None, "", None, scope, fiber))
             elif type(op) is CallbackResult:
+                scope.earlier = False
                 fiber.waits = Task(op, kind, op.callback.operation_id, None, scope, fiber)
                 self._look(fiber.waits)
             else:
@@ -294,10 +276,12 @@ class Kernel:
             self._spawn(task, Spawn(), None)
             return
         record = self.log.read(task.id)
+        # Past a callback that an earlier invocation made, the code was there before.
+        task.scope.earlier = record is not None and type(op) is CreateCallback
         if record is not None:
             sub_type = kind.sub_type(op, self.execution.dialect)
             if differs(record, kind.type, sub_type, op.name, task.parent_id):
-                raise self.execution.fail(self._mismatch(task, sub_type))
+                raise self.execution.fail(mismatch(task, sub_type))
             if is_over(record):
                 self.closed[task.id] = None
         elif self.execution.listener is not None:
@@ -351,7 +335,7 @@ class Kernel:
         change = decision.change
         if decision.payload:
             text = self.values.dump_payload(task.op, task.id)
-            _check_size(task.op, text)
+            check_size(task.op, text)
             change = Change(change.action, text, change.error, change.options)
         self._send(task, change, RESUME, task)
 
@@ -369,7 +353,7 @@ class Kernel:
             self._send(task, decision.start, NOTE, task)
         if isinstance(op, FanOut):
             summary = record.result if decision.again and record is not None else None
-            task.tally = Tally(op, self._plain, summary)
+            task.tally = Tally(op, lambda child: plain(self.values, child), summary)
             self._more(task)
             return
         parent_id = task.id if task.recorded else task.parent_id
@@ -453,7 +437,7 @@ class Kernel:
         """Take in how a flow ended."""
         scope, task = fiber.scope, fiber.task
         unused = scope.finished() if isinstance(outcome, Ok) else None
-        fault = unused or self._unread(fiber)
+        fault = unused or unread(fiber, self.closed, last=fiber is self.root)
         if fault is not None:
             self.execution.fail(fault)
             return
@@ -468,7 +452,7 @@ class Kernel:
         op, text = task.op, None
         if isinstance(outcome, Ok):
             try:
-                if _passes(op):
+                if passes(op):
                     assert task.body is not None
                     text = task.body.scope.text
                 else:
@@ -476,7 +460,7 @@ class Kernel:
                 if isinstance(op, Child):
                     outcome = Ok("")  # what stands for a result that is too large
                 else:
-                    _check_size(op, text or "")
+                    check_size(op, text or "")
             except SerializationError as error:
                 outcome, text = Err(error), None
         if isinstance(outcome, Err):
@@ -535,7 +519,7 @@ class Kernel:
             return
         lives = {} if task.tally is None else task.tally.lives
         try:
-            value = self._load(op, task.id, scope, decision.text, lives)
+            value = load(self.values, op, task.id, scope, decision.text, lives)
         except Exception as failure:
             self._conclude(task, None, failure)
             return
@@ -563,39 +547,6 @@ class Kernel:
             if not tasks:
                 del self.waiting[task.id]
 
-    def _load(
-        self,
-        op: Op[Any],
-        id_: str,
-        scope: Scope,
-        text: str | None,
-        lives: Mapping[int, BaseException] = MappingProxyType({}),
-    ) -> Any:
-        """Make what an operation gives from the text that was kept of it."""
-        if isinstance(op, FanOut):
-            first = self.execution.dialect.first
-
-            def loads(index: int, stored: str | None) -> Any:
-                branch = operation_id(id_, first + index)
-                return self._load(op.flows[index], branch, scope, stored)
-
-            return op.picked(read(op, text or "", loads, self._plain, lives))
-        if text is None:
-            return None
-        if _passes(op):
-            return self._load(op.inner()[0], operation_id(id_, 1), scope, text)
-        if isinstance(op, CreateCallback):
-            return Callback(text, op.name, id_, op, scope.made_anywhere)
-        return self.values.loads(op, text, id_)
-
-    def _plain(self, op: Op[Any]) -> bool:
-        """Tell whether the text that is kept of an operation is JSON."""
-        if _passes(op):
-            op = op.inner()[0]
-        if isinstance(op, (CreateCallback, CallbackResult, Invoke)):
-            return False  # it comes from outside
-        return isinstance(op, FanOut) or self.values.plain(op)
-
     # --- updates --------------------------------------------------------------------------------
 
     def _send(self, task: Task, change: Change, delivery: Delivery, who: Task | Call) -> None:
@@ -615,49 +566,3 @@ class Kernel:
         while timers and timers[0][2].over:
             heappop(timers)
         return timers[0][0] if timers else None
-
-    # --- a log that does not fit ----------------------------------------------------------------
-
-    def _mismatch(self, task: Task, sub_type: str) -> NonDeterminismError:
-        op, scope, fiber = task.op, task.scope, task.fiber
-        assert task.kind is not None
-        word = noun(task.kind.type, sub_type)
-        did = f"{word} {op.name!r}" if op.name else f"{word} without a name"
-        if fiber is None:  # a branch: its place is in the fan-out
-            position = self.execution.dialect.first + (task.index or 0)
-            where = _places.of_function(op.flow)
-            return does_not_fit(where, scope.path, did, position, self.log, task.parent_id)
-        return does_not_fit(fiber.place, scope.path, did, scope.position, self.log, scope.prefix)
-
-    def _unread(self, fiber: Fiber) -> NonDeterminismError | None:
-        """Say what the log still has of a flow that has ended."""
-        scope = fiber.scope
-        if not self.log.unread:
-            return None
-        position = scope.position + 1
-        if operation_id(scope.prefix, position) in self.log.unread:
-            where = _places.of_function(fiber.task.op.flow if fiber.task else self.execution.flow)
-            return does_not_fit(where, scope.path, None, position, self.log, scope.prefix)
-        left = next(self.log.leftovers(self.closed), None) if fiber is self.root else None
-        if left is None:
-            return None
-        msg = (
-            f"the log of this execution has {title(left)}, {left.status}, and the code never came "
-            "to it. Was the code changed and deployed over a running execution?"
-        )
-        return NonDeterminismError(msg)
-
-
-def _passes(op: Op[Any]) -> bool:
-    """Tell whether an operation only passes on what another one gave, with its text."""
-    return isinstance(op, Child) and op.flow is once
-
-
-def _check_size(op: Op[Any], text: str) -> None:
-    size = len(text.encode())
-    if size > MAX_PAYLOAD:
-        msg = (
-            f"{op.noun} {op.name!r}: its value takes {size} bytes as text, and the service keeps at "
-            f"most {MAX_PAYLOAD} of an operation: keep it elsewhere (S3, a table) and return where"
-        )
-        raise PayloadTooLarge(msg)

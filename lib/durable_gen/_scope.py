@@ -12,10 +12,10 @@ from attrs import define, field
 from durable_gen import _places
 from durable_gen._dialect import Dialect
 from durable_gen._ids import operation_id
-from durable_gen._log import Log, around
+from durable_gen._log import Log
 from durable_gen._model import Raw, Type, instant
 from durable_gen._ops import Op
-from durable_gen.errors import DurableError, NonDeterminismError, UsageError
+from durable_gen.errors import DurableError, UsageError
 
 
 @define(eq=False)
@@ -70,6 +70,7 @@ class Scope:
         held: operations made before it, and not yielded yet.
         latest: the record that its flow saw last; the execution's clock is read from it.
         base: the clock when it was opened.
+        earlier: whether an earlier invocation went on from the operation that its flow saw last.
         text: what was kept of the operation that its flow saw last.
         compensations: what `ctx.compensate()` would run.
     """
@@ -87,6 +88,7 @@ class Scope:
     held: list[Op[Any]] = field(factory=list)
     latest: Raw | None = None
     base: datetime | None = None
+    earlier: bool = False
     text: str | None = None
     drawn: tuple[int, int] = (0, 0)
     compensations: list[tuple[str | None, Callable[..., Any], tuple[Any, ...], Any]] = field(
@@ -111,8 +113,11 @@ class Scope:
 
     def replaying(self) -> bool:
         """Tell whether the log holds the operation that comes next: then this was here before."""
-        log = self.execution.log
-        return bool(log.unread) and operation_id(self.prefix, self.position + 1) in log.unread
+        unread = self.execution.log.unread
+        if self.earlier or not unread:
+            return self.earlier
+        following = operation_id(self.prefix, self.position + 1)
+        return following in unread or operation_id(following, 1) in unread  # in a virtual context
 
     def now(self) -> datetime:
         """Read the execution's clock: when the last thing happened that this flow knows of."""
@@ -230,29 +235,3 @@ def never_yielded(op: Op[Any]) -> UsageError:
         f"    right:  yield from {call}"
     )
     return UsageError(msg)
-
-
-def does_not_fit(
-    where: str, path: str, did: str | None, position: int, log: Log, prefix: str | None
-) -> NonDeterminismError:
-    """Make the error for a log that the code does not fit.
-
-    Args:
-        where: the user's line.
-        path: the names of the contexts around it.
-        did: what the code did there; None when it ended.
-        position: the operation in question.
-        log: the log.
-        prefix: the id space.
-    """
-    inside = f" of {path!r}" if path else ""
-    doing = f"yields {did}" if did else "ends"
-    msg = (
-        f"{where}: the code {doing} as operation {position}{inside}, and the log of this "
-        "execution has something else there:\n"
-        f"{around(log, prefix, position, did)}\n"
-        "A flow must yield the same operations in the same order for as long as one of its "
-        "executions runs. Was it changed and deployed over a running execution, or does it depend "
-        "on the clock, random numbers, the environment or the order of a set outside a step?"
-    )
-    return NonDeterminismError(msg)

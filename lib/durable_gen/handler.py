@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -94,7 +95,7 @@ class Handler(Generic[F]):
             arn,
             instant(record.get("StartTimestamp")) or datetime.now(UTC),
             log,
-            _dialect.recorded(log.records) or _dialect.chosen(options["dialect"]),
+            _dialect.recorded(log.records) or options["dialect"] or _from_environment(),
             Logs(),
             options["retry"],
             lambda_context,
@@ -114,6 +115,10 @@ class Handler(Generic[F]):
             raise
         except DurableError as error:
             return _failed(error)
+
+
+def _from_environment() -> _dialect.Dialect:
+    return _dialect.named(os.environ.get("DURABLE_GEN_DIALECT") or _dialect.CORE.name)
 
 
 def _failed(error: BaseException) -> dict[str, Any]:
