@@ -51,6 +51,7 @@ from durable_gen._ops import (
     Inline,
     Op,
     Step,
+    Wait,
 )
 from durable_gen._ops import Flush as FlushOp
 from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
@@ -286,7 +287,9 @@ class Kernel:
                 self.closed[task.id] = None
         elif self.execution.listener is not None:
             self.execution.listener.operation(task.scope, op, task.id, task.parent_id)
-        self._follow(task, kind.decide(op, record, self.now), record)
+        # The service's clock may be ahead of ours: its timestamps have the last word.
+        now = max(self.now, task.scope.now()) if record is None and type(op) is Wait else self.now
+        self._follow(task, kind.decide(op, record, now), record)
 
     def _look(self, task: Task) -> None:
         """Put an operation against what is known of it now."""
