@@ -190,17 +190,17 @@ def test_place_in_the_log_then_its_neighbours_are_drawn():
         ]
     )
     expected = (
-        "       2  step 'b', SUCCEEDED\n"
-        "       3  step 'c', SUCCEEDED\n"
-        "  >    4  step 'd', SUCCEEDED\n"
+        "      2  step 'b', SUCCEEDED\n"
+        "      3  step 'c', SUCCEEDED\n"
+        "  >   4  step 'd', SUCCEEDED\n"
         "         the code: wait 'x'\n"
-        "       5  step 'e', SUCCEEDED\n"
-        "       6  step 'f', SUCCEEDED"
+        "      5  step 'e', SUCCEEDED\n"
+        "      6  step 'f', SUCCEEDED"
     )
     assert expected == around(log, None, 4, "wait 'x'")
 
 
 def test_place_beyond_the_log_then_it_is_drawn_empty():
     """Where the log has nothing the drawing says so, and that the flow ended there."""
-    expected = "  >    1  (nothing)\n         the code: ends here"
+    expected = "  >   1  (nothing)\n         the code: ends here"
     assert expected == around(Log([]), None, 1, None)

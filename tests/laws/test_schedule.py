@@ -186,7 +186,7 @@ def test_any_policy_then_no_attempt_follows_the_last(most, attempt):
         ),
         *(
             ("backoff", bad, f"must be a factor of at least 1, not {bad!r}")
-            for bad in (0.5, 0, -2, math.nan, math.inf, True, "2", None)
+            for bad in (0.5, 0, -2, math.nan, True, "2", None)
         ),
         *(
             ("jitter", bad, f"must be 'full', 'half' or 'none', not {bad!r}")

@@ -29,13 +29,27 @@ class Clock(Protocol):
     def sleep_until(self, instant: int, woken: threading.Event) -> None:
         """Return when the instant has come, or earlier if the event is set."""
 
+    def not_before(self, instant: int) -> None:
+        """Go on from an instant that a store has already seen."""
+
 
 class RealClock:
     """The machine's clock: waiting takes as long as it takes."""
 
+    def __init__(self) -> None:
+        self._ahead = 0
+
     def now(self) -> int:
         """Give the current instant, in milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._ahead
+
+    def not_before(self, instant: int) -> None:
+        """Run ahead of the machine if a store comes from its future, as after virtual time.
+
+        Args:
+            instant: milliseconds since the epoch.
+        """
+        self._ahead += max(0, instant - self.now())
 
     def sleep_until(self, instant: int, woken: threading.Event) -> None:
         """Sleep until an instant; Ctrl-C and a set event end it early.
@@ -71,6 +85,14 @@ class VirtualClock:
             woken: not waited for.
         """
         del woken
+        self._now = max(self._now, instant)
+
+    def not_before(self, instant: int) -> None:
+        """Jump to an instant that a store has already seen.
+
+        Args:
+            instant: milliseconds since the epoch.
+        """
         self._now = max(self._now, instant)
 
     def advance(self, seconds: float) -> None:

@@ -61,9 +61,7 @@ class LambdaContext:
     client_context = None
     identity = None
 
-    def __init__(
-        self, function: Function, request: str, tenant: str | None, clock: Clock
-    ) -> None:
+    def __init__(self, function: Function, request: str, tenant: str | None, clock: Clock) -> None:
         self.aws_request_id = request
         self.function_name = function.name
         self.function_version = function.version

@@ -146,14 +146,13 @@ def _start(
     operation: Operation, update: Update, now: int, callback: str | None, target: Target | None
 ) -> Move:
     started = evolve(operation, status="STARTED")
+    details: dict[str, Any]
     match update.type:
         case "WAIT":
             seconds = update.wait or 0
             end = now + seconds * 1000
             details = {"Duration": seconds, "ScheduledEndTimestamp": end}
-            return Move(
-                evolve(started, due=end, seconds=seconds), (Draft("WaitStarted", details),)
-            )
+            return Move(evolve(started, due=end, seconds=seconds), (Draft("WaitStarted", details),))
         case "CALLBACK":
             details = {"CallbackId": callback}
             if update.timeout:
@@ -238,9 +237,7 @@ def elapse(operation: Operation, now: int) -> Move:
         return Move(ended, (Draft("WaitSucceeded", {"Duration": operation.seconds}),))
     beat = operation.heartbeat_due is not None and operation.heartbeat_due == operation.timer
     late = beat and operation.heartbeat_due != operation.due  # a tie is the timeout's
-    word, seconds = (
-        ("Heartbeat", operation.heartbeat) if late else ("Timeout", operation.seconds)
-    )
+    word, seconds = ("Heartbeat", operation.heartbeat) if late else ("Timeout", operation.seconds)
     what = "no heartbeat" if late else "no answer"
     error = {
         "ErrorType": f"Callback.{word}",

@@ -75,7 +75,9 @@ def judge(
         known = status.get(update.id, stored.status if stored else None)
         then = LEGAL.get((update.type, known, update.action))
         if then is None:
-            msg = f"{where}: expected an action that its status allows, but it is {known or 'absent'}"
+            msg = (
+                f"{where}: expected an action that its status allows, but it is {known or 'absent'}"
+            )
             raise Refused(msg)
         status[update.id] = then
         before.append(update)

@@ -44,7 +44,10 @@ def fault(code: str, message: str, operation: str) -> Exception:
     shape = model().shape_for(code)
     answer = {
         "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {**metadata(), "HTTPStatusCode": shape.metadata["error"]["httpStatusCode"]},
+        "ResponseMetadata": {
+            **metadata(),
+            "HTTPStatusCode": shape.metadata["error"]["httpStatusCode"],
+        },
     }
     error: Exception = exceptions().from_code(code)(answer, operation)
     return error
@@ -52,7 +55,12 @@ def fault(code: str, message: str, operation: str) -> Exception:
 
 def metadata() -> dict[str, Any]:
     """Make the ResponseMetadata of a success."""
-    return {"RequestId": str(uuid.uuid4()), "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+    return {
+        "RequestId": str(uuid.uuid4()),
+        "HTTPStatusCode": 200,
+        "HTTPHeaders": {},
+        "RetryAttempts": 0,
+    }
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
@@ -72,7 +80,9 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         raise ParamValidationError(report=report.generate_report())
     found = list(_violations(shape, request, ""))
     if found:
-        raise fault("InvalidParameterValueException", "; ".join(found), operation)
+        raise fault(
+            code="InvalidParameterValueException", message="; ".join(found), operation=operation
+        )
 
 
 def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
@@ -164,13 +174,13 @@ def _details(operation: Operation) -> tuple[str, dict[str, Any]]:
 
 
 def event_item(event: Event, *, data: bool = True) -> dict[str, Any]:
-    """Write an event as botocore parses it.
+    """Write an event as botocore parses it, sharing nothing with the store.
 
     Args:
         event: the event.
         data: whether payloads and errors are shown.
     """
-    details = dict(event.details) if data else _stripped(event.details)
+    details = json.loads(json.dumps(event.details if data else _stripped(event.details)))
     item = given(
         EventType=event.type,
         SubType=event.sub_type,

@@ -1,0 +1,5 @@
+"""`python -m durable_gen.cli` is `durable-gen`."""
+
+from durable_gen.cli import main
+
+main()

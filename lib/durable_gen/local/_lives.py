@@ -1,0 +1,147 @@
+"""The lives of executions: how one starts, is woken from outside, and closes."""
+
+from __future__ import annotations
+
+import uuid
+
+from durable_gen.local._engine import Engine
+from durable_gen.local._facts import ErrorObject, Execution, Operation
+from durable_gen.local._functions import Function
+from durable_gen.local._journal import Journal
+from durable_gen.local._machine import WORDS, Draft, Move, answer, elapse, wrapped
+
+
+def complete(engine: Engine, journal: Journal, move: Move, now: int) -> None:
+    """Keep a move that came from outside, and wake the execution."""
+    engine.put(journal, move, now)
+    journal.set(fresh=(*journal.row.fresh, move.operation.id))
+    engine.want(journal)
+
+
+def settle(engine: Engine) -> None:
+    """Let everything happen that time alone has made due."""
+    with engine.transaction() as now:
+        fire(engine, now)
+
+
+def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
+    """Fire every timer that is due, in the order of time.
+
+    Args:
+        now: milliseconds.
+
+    Returns:
+        What fired: ARN and operation id, "" for a timeout or a retry of the execution itself.
+    """
+    fired: list[tuple[str, str]] = []
+    while True:
+        timer, timeout = engine.timers.next(), engine.timeouts.next()
+        first = min((t for t in (timer, timeout) if t is not None), default=None)
+        if first is None or first > now:
+            return fired
+        arn, id_ = (engine.timeouts if first == timeout else engine.timers).pop()
+        journal = engine.find(arn)
+        assert journal is not None
+        engine.edit(journal)
+        if first == timeout:
+            text = f"The execution was not finished within {journal.row.timeout} seconds."
+            close(engine, journal, "TIMED_OUT", now, error={"ErrorMessage": text})
+        elif id_:
+            complete(engine, journal, elapse(journal.operations[id_], now), now)
+        else:
+            journal.set(retry_at=None)
+            engine.want(journal)
+        fired.append((arn, id_))
+
+
+def start(
+    engine: Engine,
+    function: Function,
+    now: int,
+    *,
+    payload: str | None,
+    name: str | None,
+    tenant: str | None,
+    limit: int,
+    caller: tuple[str, str] | None = None,
+) -> Journal:
+    """Start an execution.
+
+    Args:
+        function: whose.
+        now: milliseconds.
+        payload: its input, JSON text.
+        name: its name; one is made if None.
+        tenant: tenant id.
+        limit: bytes of its result.
+        caller: ARN and operation of a chained invoke.
+    """
+    id_ = str(uuid.uuid4())
+    name = name or str(uuid.uuid4())
+    row = Execution(
+        arn=f"{function.arn}/durable-execution/{name}/{id_}",
+        function=function.name,
+        version=function.version,
+        name=name,
+        id=id_,
+        status="RUNNING",
+        started=now,
+        timeout=function.timeout,
+        limit=limit,
+        input=payload,
+        tenant=tenant,
+        caller=caller[0] if caller else None,
+        caller_operation=caller[1] if caller else None,
+    )
+    journal = engine.admit(Journal(row))
+    root = Operation(
+        id=id_,
+        type="EXECUTION",
+        status="STARTED",
+        order=0,
+        started=now,
+        name=name,
+        input=payload,
+    )
+    details = {"Input": wrapped(payload), "ExecutionTimeout": function.timeout}
+    engine.put(journal, Move(root, (Draft("ExecutionStarted", details),)), now)
+    engine.timeouts.push(row.deadline, row.arn, "")
+    engine.want(journal)
+    return journal
+
+
+def close(
+    engine: Engine,
+    journal: Journal,
+    status: str,
+    now: int,
+    *,
+    result: str | None = None,
+    error: ErrorObject | None = None,
+) -> None:
+    """Close an execution, and tell the one that invoked it."""
+    engine.edit(journal).set(
+        status=status, ended=now, result=result, error=error, owed=False, retry_at=None
+    )
+    member, value = ("Result", result) if status == "SUCCEEDED" else ("Error", error)
+    draft = Draft(f"Execution{WORDS[status]}", {member: wrapped(value)})
+    journal.append(draft, now, journal.root)
+    if journal.row.caller is not None and journal.row.caller_operation is not None:
+        caller = engine.find(journal.row.caller)
+        if caller is not None:
+            deliver(engine, caller, caller.operations[journal.row.caller_operation], now)
+
+
+def deliver(engine: Engine, caller: Journal, operation: Operation, now: int) -> None:
+    """End a chained invoke whose child has closed, unless its caller's invocation still runs."""
+    if caller.row.running or not caller.row.open or not operation.waits or not operation.child:
+        return
+    child = engine.find(operation.child)
+    if child is None or child.row.open:
+        return
+    row, error = child.row, child.row.error
+    if row.status == "TIMED_OUT":
+        text = f"The invoked execution was not finished within {row.timeout} seconds."
+        error = {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": text}
+    move = answer(operation, row.status, now, result=row.result, error=error)
+    complete(engine, caller, move, now)
