@@ -170,9 +170,8 @@ def test_same_name_in_parent_and_child_gives_each_its_own():
 
 def test_everything_inside_names_its_parent():
     """Each update of an operation inside a context carries the context's id, of every kind."""
-    stub = Stub(
-        [], [logged({"Id": id_of(1, 3), "Type": "CALLBACK"}, "STARTED", CallbackId="c-1")]
-    )
+    made = logged({"Id": id_of(1, 3), "Type": "CALLBACK"}, "STARTED", CallbackId="c-1")
+    stub = Stub([], [], [made])
 
     def inside(child):
         yield child.step("step", int)
@@ -189,9 +188,6 @@ def test_everything_inside_names_its_parent():
     def handler(event, ctx):
         yield ctx.child("outer", inside)
 
-    stub.answers = [[]] * 2 + [
-        [logged({"Id": id_of(1, 3), "Type": "CALLBACK"}, "STARTED", CallbackId="c-1")]
-    ]
     assert {"Status": "PENDING"} == handler(event())
     parents = {u["Name"]: u.get("ParentId") for u in stub.updates}
     direct = dict.fromkeys(["step", "child", "callback", "all"], ROOT_1)
@@ -483,7 +479,6 @@ def test_live_error_equals_the_replayed_one():
     live, replayed = seen
     assert [] == replay.calls
     assert (type(live), str(live), live.args) == (type(replayed), str(replayed), replayed.args)
-    assert vars(live) == vars(replayed) | {"__notes__": ...} or live.args == replayed.args
     assert live.stack_trace == replayed.stack_trace
     assert "outer" == live.operation
 
@@ -573,7 +568,7 @@ def test_child_whose_value_cannot_be_stored_fails():
         yield ctx.child("x", lambda child: {"when": {1, 2}})
 
     name, text = failure(handler(event()))
-    assert "SerializationError" in (name, stub.updates[-1]["Error"]["ErrorType"])
+    assert "SerializationError" == name
     assert "child_context 'x': its value cannot be stored as JSON" in text
     assert "@ $.when" in text
     assert "FAIL" == stub.updates[-1]["Action"]

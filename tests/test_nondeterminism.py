@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from replays import failure, log, place
-from stub import Stub, event, result
 
 from durable_gen import durable
+from replays import failure, log, place
+from stub import Stub, event, result
 
 WHY = (
     "A flow must yield the same operations in the same order for as long as one of its executions "
@@ -36,7 +36,9 @@ def misfit(where, does, place_in_log, had, *rows):
         had: what the log has there.
         rows: the operations around it.
     """
-    head = f"{where}: the code {does} {place_in_log}, and the log of this execution has {had} there:"
+    head = (
+        f"{where}: the code {does} {place_in_log}, and the log of this execution has {had} there:"
+    )
     return "NonDeterminismError", "\n".join([head, *rows, WHY])
 
 
@@ -452,8 +454,10 @@ def test_large_child_that_now_raises_is_an_error():
 
     assert (
         "NonDeterminismError",
-        f"{place(now)}: by the log of this execution 'report' succeeded, and now it raised "
-        "ValueError: no report",
+        (
+            f"{place(now)}: by the log of this execution 'report' succeeded, and now it raised "
+            "ValueError: no report"
+        ),
     ) == failure(replay(with_large(large), with_large(now)))
 
 
@@ -595,7 +599,7 @@ def test_misfit_cannot_be_swallowed_by_a_bare_except():
         yield ctx.step("reserve", nothing)
         try:
             yield ctx.step("refund", nothing)
-        except:  # noqa: E722
+        except:
             after.append("caught")
         finally:
             after.append("finally")

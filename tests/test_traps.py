@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
-from replays import failure, place
-from stub import Stub, event, result
 
 from durable_gen import Callback, Context, UsageError, durable
+from replays import failure, place
+from stub import Stub, event, result
 
 
 def charge(order="order-7"):
@@ -20,8 +21,7 @@ def run(flow):
 
 
 NO_OPERATION = (
-    "    wrong:  yield charge(order)\n"
-    '    right:  yield from ctx.step("charge", charge, order)'
+    '    wrong:  yield charge(order)\n    right:  yield from ctx.step("charge", charge, order)'
 )
 NO_ASYNC = (
     "a flow is a generator, only its steps may be async:\n"
@@ -139,9 +139,11 @@ def test_dropped_operation_of_every_kind_is_named_as_it_is_written(make, call):
     line = place(make)
     assert (
         "UsageError",
-        f"{line}: {call} was created and never yielded, so it never ran:\n"
-        f"    wrong:  {call}\n"
-        f"    right:  yield from {call}",
+        (
+            f"{line}: {call} was created and never yielded, so it never ran:\n"
+            f"    wrong:  {call}\n"
+            f"    right:  yield from {call}"
+        ),
     ) == failure(run(flow))
 
 
@@ -157,10 +159,12 @@ def test_dropped_callback_result_is_an_error():
 
     assert (
         "UsageError",
-        f"{place(handler, 'callback.result()')}: callback.result() was created "
-        "and never yielded, so it never ran:\n"
-        "    wrong:  callback.result()\n"
-        "    right:  yield from callback.result()",
+        (
+            f"{place(handler, 'callback.result()')}: callback.result() was created "
+            "and never yielded, so it never ran:\n"
+            "    wrong:  callback.result()\n"
+            "    right:  yield from callback.result()"
+        ),
     ) == failure(handler(event()))
 
 
@@ -343,8 +347,10 @@ def test_yield_of_a_coroutine_names_the_async_function():
 
     assert (
         "UsageError",
-        f"{place(flow, 'yield fetch')}: yielded the coroutine fetch(...), "
-        f"which is not an operation:\n{NO_OPERATION}",
+        (
+            f"{place(flow, 'yield fetch')}: yielded the coroutine fetch(...), "
+            f"which is not an operation:\n{NO_OPERATION}"
+        ),
     ) == failure(run(flow))
 
 
@@ -359,9 +365,7 @@ def test_async_handler_is_refused_at_decoration():
 
     with pytest.raises(UsageError) as caught:
         durable(backend=Stub())(handler)
-    assert (
-        f"{place(handler)}: @durable on an async function; {NO_ASYNC}" == str(caught.value)
-    )
+    assert f"{place(handler)}: @durable on an async function; {NO_ASYNC}" == str(caught.value)
 
 
 def test_async_generator_handler_is_refused_at_decoration():
@@ -372,9 +376,7 @@ def test_async_generator_handler_is_refused_at_decoration():
 
     with pytest.raises(UsageError) as caught:
         durable(handler)
-    assert (
-        f"{place(handler)}: @durable on an async function; {NO_ASYNC}" == str(caught.value)
-    )
+    assert f"{place(handler)}: @durable on an async function; {NO_ASYNC}" == str(caught.value)
 
 
 def test_async_child_is_refused_when_it_is_run():
@@ -439,9 +441,11 @@ def test_return_of_a_generator_is_an_error():
 
     assert (
         "UsageError",
-        f"{place(flow)}: returned the generator payment(...) without running it:\n"
-        "    wrong:  return payment(ctx)\n"
-        "    right:  return (yield from payment(ctx))",
+        (
+            f"{place(flow)}: returned the generator payment(...) without running it:\n"
+            "    wrong:  return payment(ctx)\n"
+            "    right:  return (yield from payment(ctx))"
+        ),
     ) == failure(run(flow))
 
 
@@ -460,9 +464,11 @@ def test_return_of_a_generator_in_a_child_names_the_child():
 
     assert (
         "UsageError",
-        f"{place(payment)}: returned the generator charging(...) without running it:\n"
-        "    wrong:  return charging(ctx)\n"
-        "    right:  return (yield from charging(ctx))",
+        (
+            f"{place(payment)}: returned the generator charging(...) without running it:\n"
+            "    wrong:  return charging(ctx)\n"
+            "    right:  return (yield from charging(ctx))"
+        ),
     ) == failure(run(flow))
 
 
@@ -481,9 +487,11 @@ def test_return_of_a_generator_by_an_inline_subflow_names_the_subflow():
 
     assert (
         "UsageError",
-        f"{place(payment)}: returned the generator charging(...) without running it:\n"
-        "    wrong:  return charging(ctx)\n"
-        "    right:  return (yield from charging(ctx))",
+        (
+            f"{place(payment)}: returned the generator charging(...) without running it:\n"
+            "    wrong:  return charging(ctx)\n"
+            "    right:  return (yield from charging(ctx))"
+        ),
     ) == failure(run(flow))
 
 
@@ -494,7 +502,7 @@ def test_plain_function_that_returns_its_subflow_runs_it():
         return (yield ctx.step("charge", charge))
 
     def flow(event, ctx):
-        return (yield ctx.child("payment", lambda child: payment(child)))  # noqa: PLW0108
+        return (yield ctx.child("payment", lambda child: payment(child)))
 
     assert "charged order-7" == result(run(flow))
 
@@ -522,10 +530,12 @@ def test_return_of_an_operation_is_an_error():
     call = "ctx.step('charge')"
     assert (
         "UsageError",
-        f"{place(flow, 'return ctx.step')}: {call} was created and never yielded, "
-        "so it never ran:\n"
-        f"    wrong:  {call}\n"
-        f"    right:  yield from {call}",
+        (
+            f"{place(flow, 'return ctx.step')}: {call} was created and never yielded, "
+            "so it never ran:\n"
+            f"    wrong:  {call}\n"
+            f"    right:  yield from {call}"
+        ),
     ) == failure(run(flow))
 
 
@@ -583,8 +593,10 @@ def test_operation_of_a_child_context_in_the_outer_flow_is_an_error():
 
     assert (
         "UsageError",
-        f"{place(flow, 'kept[0].step')}: ctx.step('again') was called on a context that is over "
-        "(its flow has ended)",
+        (
+            f"{place(flow, 'kept[0].step')}: ctx.step('again') was called on a context that is over "
+            "(its flow has ended)"
+        ),
     ) == failure(run(flow))
 
 
@@ -622,11 +634,13 @@ def test_operation_made_in_one_flow_and_yielded_in_another_is_an_error():
     envelope = run(flow)
     assert (
         "UsageError",
-        f"{place(flows[0], 'yield op')}: ctx.step('charge') was created with the context of another "
-        f"flow ({place(flow, 'op = ctx.step')}). A flow yields the operations of the context that "
-        "it was given:\n"
-        '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
-        '    right:  yield ctx.child("payment", lambda child: child.step(charge))',
+        (
+            f"{place(flows[0], 'yield op')}: ctx.step('charge') was created with the context of another "
+            f"flow ({place(flow, 'op = ctx.step')}). A flow yields the operations of the context that "
+            "it was given:\n"
+            '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
+            '    right:  yield ctx.child("payment", lambda child: child.step(charge))'
+        ),
     ) == failure(envelope)
 
 
@@ -826,8 +840,10 @@ def test_bad_yield_in_a_child_cannot_be_swallowed_by_its_parent():
 
     assert (
         "UsageError",
-        f"{place(payment, 'yield None')}: yielded None (NoneType), "
-        f"which is not an operation:\n{NO_OPERATION}",
+        (
+            f"{place(payment, 'yield None')}: yielded None (NoneType), "
+            f"which is not an operation:\n{NO_OPERATION}"
+        ),
     ) == failure(run(flow))
 
 
@@ -836,10 +852,8 @@ def test_operation_out_of_turn_cannot_be_swallowed():
 
     def flow(event, ctx):
         def payment(child):
-            try:
+            with suppress(Exception):
                 ctx.step("charge", charge)
-            except Exception:
-                pass
             return "fine"
 
         flows.append(payment)

@@ -73,6 +73,7 @@ class Driver:
         finally:
             workers.close()
             _park.park(kernel.remains(), "its invocation has ended")
+            kernel.forget()
 
     def _drive(self, kernel: Kernel, workers: Workers) -> Outcome | None:
         while True:

@@ -31,7 +31,7 @@ from durable_gen._fanout import Tally
 from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven
 from durable_gen._ids import operation_id
 from durable_gen._kinds import TABLE
-from durable_gen._log import differs, is_over
+from durable_gen._log import Log, differs, is_over
 from durable_gen._misfits import mismatch, unread
 from durable_gen._model import (
     Action,
@@ -192,6 +192,11 @@ class Kernel:
             yield fiber
             if fiber.waits is not None:
                 fibers += fiber.waits.bodies
+
+    def forget(self) -> None:
+        """Let go of the log: generators that are kept hold the execution, and need it no more."""
+        self.execution.log = Log(())
+        self.execution.listener = None
 
     # --- turns ----------------------------------------------------------------------------------
 

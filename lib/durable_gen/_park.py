@@ -42,6 +42,8 @@ def park(fibers: Iterable[Fiber], why: str) -> None:
             else:
                 generator.close()
         fiber.stack.clear()
+    while len(_kept) > MOST_KEPT:
+        release(_kept.popleft())
 
 
 def every(generator: Any) -> list[GeneratorType[Any, Any, Any]]:
@@ -56,22 +58,37 @@ def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
     """Tell whether a generator is suspended inside a `try` or `with` of its own.
 
     Its code's exception table tells: an entry that covers the current instruction and whose handler
-    begins with PUSH_EXC_INFO. The table's other entries are the compiler's own.
+    begins with PUSH_EXC_INFO. The table's other entries are the compiler's own; past one of those it
+    is asked again, for an error goes on from the handler.
     """
     frame = generator.gi_frame
     if frame is None or frame.f_lasti < 0:
         return False
-    return any(start <= frame.f_lasti < end for start, end in guards(generator.gi_code))
+    at: int | None = frame.f_lasti
+    seen: set[int] = set()
+    while at is not None and at not in seen:
+        seen.add(at)
+        at, guard = handler(generator.gi_code, at)
+        if guard:
+            return True
+    return False
+
+
+def handler(code: CodeType, at: int) -> tuple[int | None, bool]:
+    """Find the handler of an instruction, and whether it is one of the user's."""
+    for start, end, target, guard in guards(code):
+        if start <= at < end:
+            return target, guard
+    return None, False
 
 
 @lru_cache(maxsize=512)
-def guards(code: CodeType) -> tuple[tuple[int, int], ...]:
-    """Find the stretches of a function's code, in bytes, that a `try` or `with` guards."""
+def guards(code: CodeType) -> tuple[tuple[int, int, int, bool], ...]:
+    """Read a function's exception table: start, end, handler, and whether a `try` or `with` made it."""
     instructions = code.co_code
     return tuple(
-        (start, end)
+        (start, end, target, instructions[target] == PUSH_EXC_INFO)
         for start, end, target in entries(code.co_exceptiontable)
-        if instructions[target] == PUSH_EXC_INFO
     )
 
 
@@ -98,19 +115,11 @@ def keep(chain: list[GeneratorType[Any, Any, Any]]) -> None:
     for generator in chain:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(generator))
     _kept.append(chain)
-    while len(_kept) > MOST_KEPT:
-        release(_kept.popleft())
 
 
 def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
     """Close generators that were kept too long, innermost first, and name the line of it."""
-    warnings.warn(
-        f"{_places.of_generator(chain[0])}: a workflow that was suspended inside a try or with is "
-        f"closed, because more than {MOST_KEPT} of them are kept; its finally blocks run now, and "
-        "operations that they yield do not",
-        ResourceWarning,
-        stacklevel=2,
-    )
+    where = _places.of_generator(chain[0])
     for generator in reversed(chain):
         for _ in range(MOST_YIELDS):
             try:
@@ -121,3 +130,10 @@ def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
                 pass
             break
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(generator))
+    warnings.warn(
+        f"{where}: a workflow that was suspended inside a try or with was closed, because more than "
+        f"{MOST_KEPT} of them are kept; its finally blocks ran, and operations that they yield did "
+        "not",
+        ResourceWarning,
+        stacklevel=2,
+    )

@@ -32,17 +32,13 @@ def wait_for_callback(
     ctx: Context, name: str | None, submit: Callable[[str], Any], how: dict[str, Any], retry: Any
 ) -> Steps:
     """Make a callback, hand its id to `submit` in a step, and wait for the answer."""
-    callback = yield ctx.callback(_named(name, "create callback id"), **how)
+    callback = yield ctx.callback(name, **how)
     try:
-        yield ctx.step(_named(name, "submitter"), submit, callback.id, retry=retry)
+        yield ctx.step(f"{name} submit"[:256] if name else None, submit, callback.id, retry=retry)
     except StepFailed as failed:
         text = failed.message
         raise CallbackSubmitFailed(name or "", failed.error_type, text, failed.data) from failed
     return (yield callback.result())
-
-
-def _named(name: str | None, part: str) -> str | None:
-    return f"{name} {part}"[:256] if name else None
 
 
 def compensate(ctx: Context) -> Steps:

@@ -28,6 +28,7 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
     """Fire every timer that is due, in the order of time.
 
     Args:
+        engine: the service's state.
         now: milliseconds.
 
     Returns:
@@ -68,6 +69,7 @@ def start(
     """Start an execution.
 
     Args:
+        engine: the service's state.
         function: whose.
         now: milliseconds.
         payload: its input, JSON text.

@@ -1,0 +1,176 @@
+"""Crashed anywhere, any number of times, a workflow ends as if it had not been: the kernel's main law."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from attrs import define, field
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from programs import WAYS, World, programs, run
+
+from durable_gen import durable
+from durable_gen.local import MemoryStore, Service, VirtualClock
+
+# Many programs are suspended inside a try, more than are kept.
+pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:ResourceWarning")
+
+ENDS = ("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled")
+MANY = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@define
+class Crashes:
+    """Where a run crashes: the numbers of the moments, counted over all invocations.
+
+    A moment is before an API call, after it (its answer is lost), or at the beginning of a step.
+    """
+
+    at: frozenset[int]
+    moment: int = 0
+    happened: int = 0
+
+    def here(self) -> None:
+        self.moment += 1
+        if self.moment in self.at:
+            self.happened += 1
+            raise Crash
+
+
+@define
+class Fragile:
+    """The service's client, in a process that dies before or after a call."""
+
+    client: Any
+    crashes: Crashes
+
+    def checkpoint_durable_execution(self, **request: Any) -> Any:
+        self.crashes.here()
+        answer = self.client.checkpoint_durable_execution(**request)
+        self.crashes.here()
+        return answer
+
+    def get_durable_execution_state(self, **request: Any) -> Any:
+        return self.client.get_durable_execution_state(**request)
+
+
+@define
+class Outcome:
+    """How a run ended, and what it left behind."""
+
+    status: str
+    result: str | None
+    error: tuple[str | None, str | None]
+    log: dict[str, tuple[Any, ...]] = field(repr=False)
+    crashes: int = field(eq=False, default=0)
+
+
+def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outcome:
+    """Run a program to its end, through crashes."""
+    crashes = Crashes(at)
+    store = MemoryStore()
+    ended: set[str] = set()  # operations whose end was acknowledged
+
+    def begin(info: Any) -> None:
+        crashes.here()
+        assert info.operation_id not in ended, f"{info.path} runs again"
+
+    def hear(notice: Any) -> None:
+        heard = getattr(notice, "event", {})
+        word = heard.get("EventType", "")
+        details = heard.get(f"{word}Details") or {}
+        again = (details.get("RetryDetails") or {}).get("NextAttemptDelaySeconds")
+        if word.endswith(ENDS) and not again and "Id" in heard:
+            ended.add(heard["Id"])
+
+    world = World(way, begin)
+
+    @durable
+    def handler(_: Any, ctx: Any) -> Any:
+        return (yield run(ctx, program, world))
+
+    clock = VirtualClock()
+    arn = None
+    while True:
+        service = Service(store, clock, observer=hear, attempts=None)
+        service.register("f", lambda event, context: handler.using(Fragile(service.client, crashes))(event, context))
+        arn = arn or service.start("f", "null", "run")
+        try:
+            service.run(arn)
+        except Crash:
+            continue
+        break
+    found = service.describe(arn)
+    error = found.get("Error") or {}
+    kind = (error.get("ErrorType"), error.get("ErrorMessage"))
+    return Outcome(found["Status"], found.get("Result"), kind, log(service, arn), crashes.happened)
+
+
+def log(service: Service, arn: str) -> dict[str, tuple[Any, ...]]:
+    """Read what is recorded of each operation in the end, without times and stacks."""
+    records: dict[str, tuple[Any, ...]] = {}
+    for one in service.history(arn):
+        word = one["EventType"]
+        if "Id" not in one or word.startswith("Execution"):
+            continue
+        details = one[f"{word}Details"]
+        error = (details.get("Error") or {}).get("Payload") or {}
+        result = (details.get("Result") or {}).get("Payload")
+        records[one["Id"]] = (
+            word,
+            one.get("Name"),
+            one.get("SubType"),
+            one.get("ParentId"),
+            result if "StackTrace" not in str(result) else None,
+            error.get("ErrorType"),
+            error.get("ErrorMessage"),
+        )
+    return records
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    logging.getLogger("durable_gen").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("durable_gen").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@MANY
+@given(program=programs, at=st.frozensets(st.integers(1, 60), max_size=5))
+def test_crashed_anywhere_then_it_ends_as_uncrashed(way, program, at):
+    """The result, the error and the log are those of a run that never crashed, and nothing that was
+    acknowledged runs twice; the service accepts every update on the way."""
+    whole = execute(program, way)
+    crashed = execute(program, way, at)
+    event(f"crashes: {crashed.crashes}")
+    event(f"status: {whole.status}")
+    assert whole == crashed
+
+
+@MANY
+@given(program=programs)
+def test_run_in_any_way_then_it_ends_the_same(program):
+    """Whether steps run inline, in threads or on the event loop, in whatever order they complete, the
+    result and the log are the same."""
+    inline, thread, loop = (execute(program, way) for way in WAYS)
+    assert inline == thread == loop
+
+
+@settings(MANY, max_examples=60)
+@given(program=programs)
+def test_every_single_crash_point_then_it_ends_as_uncrashed(program):
+    """Of each crash point of a program alone, the law holds too."""
+    whole = execute(program, "inline")
+    moment = 1
+    while (crashed := execute(program, "inline", frozenset({moment}))).crashes:
+        assert whole == crashed, f"crashed at moment {moment}"
+        moment += 1
