@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-ARN = (
-    "arn:aws:lambda:eu-central-1:123456789012:function:orders:1/durable-execution/order-7/run-1"
-)
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:orders:1/durable-execution/order-7/run-1"
 STARTED = 1_700_000_000_000  # milliseconds since the epoch
 
 

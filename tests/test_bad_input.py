@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_name_in_range_is_taken(name):
         (lambda ctx: ctx.wait("settle", True), f"ctx.wait('settle') {SECONDS} True"),
         (lambda ctx: ctx.wait("settle", float("nan")), f"ctx.wait('settle') {SECONDS} nan"),
         (
-            lambda ctx: ctx.wait("settle", until=datetime(2030, 1, 1)),
+            lambda ctx: ctx.wait("settle", until=datetime(2030, 1, 1)),  # noqa: DTZ001
             (
                 "ctx.wait('settle') until must be a datetime with a time zone, as datetime.now(UTC) "
                 "has, not datetime.datetime(2030, 1, 1, 0, 0)"
@@ -438,6 +439,16 @@ def test_value_that_is_no_json_fails_the_step_at_once(value, why):
     )
     assert [1] == ran
     assert ["STEP START charge", "STEP FAIL charge SerializationError", "--"] == stub.stream
+
+
+def test_key_of_an_enum_is_not_called_nesting():
+    """A reason that is not the value's own misleads: a dict with StrEnum keys is flat."""
+
+    class Colour(StrEnum):
+        RED = "red"
+
+    envelope = yielded(lambda ctx: ctx.step("charge", lambda: {Colour.RED: 1}))
+    assert "nested too deeply" not in str(envelope)
 
 
 def test_value_that_is_no_json_can_be_caught():

@@ -125,7 +125,9 @@ def test_virtual_child_is_kept_off_the_wire():
 
     @durable(backend=stub)
     def handler(event, ctx):
-        return (yield ctx.child("v", lambda child: (yield child.step("s", lambda: 7)), virtual=True))
+        return (
+            yield ctx.child("v", lambda child: (yield child.step("s", lambda: 7)), virtual=True)
+        )
 
     assert 7 == result(handler(event()))
     assert ["STEP START s", "STEP SUCCEED s 7", "--"] == stub.stream

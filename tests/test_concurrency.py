@@ -482,13 +482,16 @@ def ordered(order):
 
     def work(n):
         ends[n].wait(LIMIT)
+        return n
+
+    def release(n):  # the next one ends only when this one's branch has gone on
         if n in follows:
             ends[follows[n]].set()
-        return n
+        return n * 10
 
     def branch(ctx, n):
         first = yield ctx.step("first", work, n)
-        second = yield ctx.step("second", lambda: n * 10)
+        second = yield ctx.step("second", release, n)
         return [first, second, str(ctx.uuid4())]
 
     def flow(event, ctx):

@@ -1,5 +1,7 @@
 """The layers: who may import whom, what is pure, and what is public."""
 
+# ruff: noqa: SIM300, SIM905 - the expected value comes first; a list of words reads best as words
+
 import ast
 import inspect
 from pathlib import Path

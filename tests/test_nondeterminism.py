@@ -599,7 +599,7 @@ def test_misfit_cannot_be_swallowed_by_a_bare_except():
         yield ctx.step("reserve", nothing)
         try:
             yield ctx.step("refund", nothing)
-        except:
+        except:  # noqa: E722
             after.append("caught")
         finally:
             after.append("finally")

@@ -237,9 +237,7 @@ def test_value_that_cannot_be_stored_is_not_tried_again():
 
 def test_pending_step_suspends_and_sends_nothing():
     """A step that waits for its next attempt is not run before the service says so."""
-    envelope, stub = run(
-        boom, record("PENDING", Attempt=1, NextAttemptTimestamp=STARTED + 10**12)
-    )
+    envelope, stub = run(boom, record("PENDING", Attempt=1, NextAttemptTimestamp=STARTED + 10**12))
     assert {"Status": "PENDING"} == envelope
     assert [] == stub.calls
 
@@ -392,9 +390,7 @@ def test_durable_error_passes_through_a_child():
 def test_at_most_once_starts_are_acknowledged_before_the_body_runs():
     """The body runs when the service has the START, and not before (law 8, BARRIER)."""
     stub, seen = Stub(), []
-    envelope, _ = run(
-        lambda: seen.append(stub.stream), stub=stub, semantics=Semantics.AT_MOST_ONCE
-    )
+    envelope, _ = run(lambda: seen.append(stub.stream), stub=stub, semantics=Semantics.AT_MOST_ONCE)
     assert result(envelope) is None
     assert [["STEP START charge", "--"]] == seen
     assert ["STEP START charge", "--", "STEP SUCCEED charge null", "--"] == stub.stream

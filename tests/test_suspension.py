@@ -78,7 +78,7 @@ def with_bare_except(ran):
     def flow(event, ctx):
         try:
             yield ctx.wait("settle", 5)
-        except:
+        except:  # noqa: E722
             ran.append("except")
 
     return flow
@@ -528,13 +528,16 @@ def test_kept_workflows_are_bounded_and_the_oldest_is_named():
         finally:
             pass
 
+    def fill():
+        for _ in range(_park.MOST_KEPT):
+            durable(backend=Stub())(noise)(event())
+
     kept = list(_park._kept)
     _park._kept.clear()
     try:
         assert PENDING == park(flow)[0]
         with pytest.warns(ResourceWarning) as caught:
-            for _ in range(_park.MOST_KEPT):
-                assert PENDING == durable(backend=Stub())(noise)(event())
+            fill()
     finally:
         _park._kept.clear()  # what is left of them is never finalised
         _park._kept.extend(kept)

@@ -264,6 +264,31 @@ def test_operation_yielded_twice_runs_twice():
     assert [1, 1] == ran
 
 
+def test_operation_given_twice_to_all_runs_twice():
+    """The same descriptor in two branches is two operations (law 4)."""
+    ran = []
+
+    def flow(event, ctx):
+        op = ctx.step("charge", ran.append, 1)
+        yield ctx.all(op, op)
+
+    assert "SUCCEEDED" == run(flow)["Status"]
+    assert [1, 1] == ran
+
+
+def test_operation_yielded_after_it_was_in_a_combinator_runs_again():
+    """What a combinator ran may be yielded once more by the flow that made it (law 4)."""
+    ran = []
+
+    def flow(event, ctx):
+        op = ctx.step("charge", ran.append, 1)
+        yield ctx.all(op)
+        yield op
+
+    assert "SUCCEEDED" == run(flow)["Status"]
+    assert [1, 1] == ran
+
+
 # --- a yield of something that is no operation ------------------------------------------------------
 
 
@@ -502,7 +527,10 @@ def test_plain_function_that_returns_its_subflow_runs_it():
         return (yield ctx.step("charge", charge))
 
     def flow(event, ctx):
-        return (yield ctx.child("payment", lambda child: payment(child)))
+        def chosen(child):
+            return payment(child)
+
+        return (yield ctx.child("payment", chosen))
 
     assert "charged order-7" == result(run(flow))
 
@@ -682,6 +710,31 @@ def test_operation_inside_a_step_in_a_thread_is_an_error():
         )
 
     where = place(work, "contexts[0].step")
+    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+        run(flow)
+    )
+
+
+def test_operation_of_an_abandoned_step_is_an_error_while_the_flow_runs():
+    """A step that nobody waits for makes no operation, though its context's flow has the floor."""
+    go, done = threading.Event(), threading.Event()
+    contexts = []
+
+    def late():
+        go.wait(10)
+        try:
+            contexts[0].step("charge", charge)
+        finally:
+            done.set()
+
+    def flow(event, ctx):
+        contexts.append(ctx)
+        yield ctx.race(ctx.step("late", late), ctx.step("quick", charge))
+        go.set()
+        done.wait(10)
+        yield ctx.step("after", charge)
+
+    where = place(late, "contexts[0].step")
     assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
         run(flow)
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutine
-from types import GeneratorType
+from inspect import isasyncgen, iscoroutine
+from types import CodeType, GeneratorType
 from typing import Any
 
 from attrs import define, field
@@ -117,10 +117,16 @@ def not_an_operation(fiber: Fiber, value: Any) -> UsageError:
     return UsageError(msg)
 
 
-def returned_undriven(fiber: Fiber, value: Any) -> UsageError:
-    """Make the error for a flow that returns what it should have yielded from."""
+def returned_undriven(fiber: Fiber, value: Any, code: CodeType | None) -> UsageError:
+    """Make the error for a flow that returns what it should have yielded from.
+
+    Args:
+        fiber: the flow's.
+        value: what it returned.
+        code: the code of the generator that did; None for a flow that is a plain function.
+    """
     flow = fiber.task.op.flow if fiber.task is not None else fiber.scope.execution.flow
-    where = _places.of_function(flow)
+    where = _places.place(code, code.co_firstlineno) if code else _places.of_function(flow)
     if isinstance(value, Op):
         return never_yielded(value)
     if isinstance(value, GeneratorType):
@@ -147,4 +153,6 @@ def _closed(value: Any) -> str:
     if iscoroutine(value):
         value.close()
         return f"the coroutine {value.__qualname__}(...)"
+    if isasyncgen(value):
+        return f"the async generator {value.__qualname__}(...)"
     return f"{type(value).__name__}, which must be awaited"

@@ -20,7 +20,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 from inspect import isawaitable
 from itertools import count
-from types import GeneratorType
+from types import AsyncGeneratorType, CodeType, GeneratorType
 from typing import Any
 
 from durable_gen import _places
@@ -32,7 +32,7 @@ from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven
 from durable_gen._ids import operation_id
 from durable_gen._kinds import TABLE
 from durable_gen._log import Log, differs, is_over
-from durable_gen._misfits import mismatch, unread
+from durable_gen._misfits import fewer, mismatch, unread
 from durable_gen._model import (
     Action,
     Change,
@@ -56,7 +56,7 @@ from durable_gen._ops import (
 from durable_gen._ops import Flush as FlushOp
 from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
 from durable_gen._outcome import Err, Ok, Outcome
-from durable_gen._scope import Execution, Scope
+from durable_gen._scope import Execution, Scope, foreign
 from durable_gen._values import Values, check_size, load, passes, plain
 from durable_gen.errors import (
     ChildContextFailed,
@@ -64,6 +64,7 @@ from durable_gen.errors import (
     NonDeterminismError,
     OperationFailed,
     SerializationError,
+    UsageError,
 )
 
 
@@ -215,9 +216,8 @@ class Kernel:
                 if not isinstance(op, GeneratorType):
                     raise StopIteration(op)
         except StopIteration as stop:
-            if stack:
-                stack.pop()
-            self._returned(fiber, stop.value)
+            code = stack.pop().gi_code if stack else None
+            self._returned(fiber, stop.value, code)
         except Exception as problem:
             if stack:
                 stack.pop()
@@ -235,9 +235,9 @@ class Kernel:
         else:
             self._ended(fiber, Ok(value) if error is None else Err(error))
 
-    def _returned(self, fiber: Fiber, value: Any) -> None:
-        if isinstance(value, (GeneratorType, Op)) or isawaitable(value):
-            self.execution.fail(returned_undriven(fiber, value))
+    def _returned(self, fiber: Fiber, value: Any, code: CodeType | None) -> None:
+        if isinstance(value, (GeneratorType, AsyncGeneratorType, Op)) or isawaitable(value):
+            self.execution.fail(returned_undriven(fiber, value, code))
         else:
             self._continue(fiber, value, None)
 
@@ -251,7 +251,7 @@ class Kernel:
             if not isinstance(op, Op):
                 raise self.execution.fail(not_an_operation(fiber, op))
             if op.scope is not scope:
-                raise scope.misuse(op)
+                raise self.execution.fail(UsageError(foreign(fiber.place, op)))
             scope.taken(op)
             kind = TABLE.get(type(op))
             if type(op) is Inline:
@@ -287,9 +287,11 @@ class Kernel:
         if record is not None:
             sub_type = kind.sub_type(op, self.execution.dialect)
             if differs(record, kind.type, sub_type, op.name, task.parent_id):
-                raise self.execution.fail(mismatch(task, sub_type))
+                raise self.execution.fail(mismatch(task))
             if is_over(record):
                 self.closed[task.id] = None
+        elif task.scope.again:
+            raise self.execution.fail(mismatch(task))
         elif self.execution.listener is not None:
             self.execution.listener.operation(task.scope, op, task.id, task.parent_id)
         # The service's clock may be ahead of ours: its timestamps have the last word.
@@ -368,6 +370,7 @@ class Kernel:
         scope = Scope(
             self.execution, outer, task.id, parent_id, op.name, task.index, batch=outer.batch
         )
+        scope.again = outer.again or task.again
         if op.borrowed is not None:
             fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
         else:
@@ -395,6 +398,10 @@ class Kernel:
             except DurableError as error:
                 self._fail(branch, error)
         if reason is None:
+            return
+        following = self.execution.dialect.first + len(tally.statuses)
+        if operation_id(task.id, following) in self.log.unread:
+            self.execution.fail(fewer(task, following, len(tally.statuses)))
             return
         if tally.in_flight:
             for branch in task.branches:
@@ -445,7 +452,7 @@ class Kernel:
         """Take in how a flow ended."""
         scope, task = fiber.scope, fiber.task
         unused = scope.finished() if isinstance(outcome, Ok) else None
-        fault = unused or unread(fiber, self.closed, last=fiber is self.root)
+        fault = unused or unread(fiber, outcome, self.closed, last=fiber is self.root)
         if fault is not None:
             self.execution.fail(fault)
             return

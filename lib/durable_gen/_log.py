@@ -13,7 +13,7 @@ NOUNS = {
     Type.WAIT: "wait",
     Type.CALLBACK: "callback",
     Type.CHAINED_INVOKE: "invoke",
-    Type.CONTEXT: "child_context",
+    Type.CONTEXT: "child context",
 }
 SUB_NOUNS = {
     "Parallel": "parallel",
@@ -25,6 +25,9 @@ SUB_NOUNS = {
     "MapIteration": "item",
     "Compensation": "compensation",
 }
+
+
+OURS = {*SUB_NOUNS, "Context", "RunInChildContext"}
 
 
 class Log:
@@ -100,32 +103,45 @@ def noun(type_: str, sub_type: str | None) -> str:
     return SUB_NOUNS.get(sub_type or "") or NOUNS.get(type_) or type_.lower()  # type: ignore[call-overload]
 
 
-def title(record: Record) -> str:
+def title(type_: str, sub_type: str | None, name: str | None, path: str | None = None) -> str:
+    """Say in a few words what an operation is: `step 'payment/charge'`.
+
+    Args:
+        type_: its type on the wire.
+        sub_type: its sub type; shown where it is a word of the user's own.
+        name: its name.
+        path: its name with those of the contexts around it, to be shown instead.
+    """
+    word = noun(type_, sub_type)
+    own = type_ == Type.CONTEXT and sub_type and sub_type not in OURS
+    more = f" ({sub_type})" if own else ""
+    return f"{word} {(path or name)!r}{more}" if name else f"{word} without a name{more}"
+
+
+def titled(record: Record, path: str | None = None) -> str:
     """Say in a few words what a record is of."""
-    word = noun(record.type, record.sub_type)
-    return f"{word} {record.name!r}" if record.name else f"{word} without a name"
+    return title(record.type, record.sub_type, record.name, path)
 
 
-def around(log: Log, prefix: str | None, position: int, did: str | None) -> str:
+def around(log: Log, prefix: str | None, position: int, did: str) -> str:
     """Draw the records around a position, one line each, and what the code did there.
 
     Args:
         log: the log.
         prefix: the id space.
-        position: the position in question, from 1.
-        did: what the code did there; None when it did nothing.
+        position: the position in question, as its id has it.
+        did: what the code did there.
     """
     rows = []
-    for n in range(max(1, position - 2), position + 3):
+    for n in range(max(0, position - 2), position + 3):
         record = log.current(operation_id(prefix, n))
         here = n == position
         if record is None and not here:
             continue
-        text = f"{title(record)}, {record.status}" if record is not None else "(nothing)"
-        mark = ">" if here else " "
-        rows.append(f"  {mark} {n:>3}  {text}")
+        text = f"{titled(record)}, {record.status}" if record is not None else "(nothing)"
+        rows.append(f"  {'>' if here else ' '} {n:>3}  {text}")
         if here:
-            rows.append(f"         the code: {did or 'ends here'}")
+            rows.append(f"         the code: {did}")
     return "\n".join(rows)
 
 

@@ -45,6 +45,8 @@ class Op(Generic[T]):
     # Who made it and where: no part of what it says.
     scope: Any = field(default=None, kw_only=True, eq=False, repr=False)
     site: tuple[CodeType, int] | None = field(default=None, kw_only=True, eq=False, repr=False)
+    # How it is written, where that is not `ctx.{noun}(name)`.
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
     def __iter__(self) -> Generator[Op[Any], Any, T]:
         result: T = yield self
@@ -139,7 +141,7 @@ class Callback(Generic[T]):
             CallbackFailed: it was answered with a failure.
             CallbackTimedOut: nobody answered, or sent a heartbeat, in time.
         """
-        op: Op[T] = CallbackResult(self.name, self)
+        op: Op[T] = CallbackResult(self.name, self, call="callback.result()")
         self.made(op)
         return op
 
@@ -161,7 +163,7 @@ class Invoke(Op[T]):
 class Child(Op[T]):
     """Run a flow in an id space of its own."""
 
-    noun = "child_context"
+    noun = "child"
     flow: Callable[..., Any]
     args: tuple[Any, ...] = ()
     serde: Any = None

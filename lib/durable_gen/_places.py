@@ -39,6 +39,18 @@ def of_function(function: Any) -> str:
     return place(code, code.co_firstlineno)
 
 
+def of_error(error: BaseException) -> str | None:
+    """Name the innermost line of the user's that an exception was raised at."""
+    found = None
+    tb = error.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if not code.co_filename.startswith(LIBRARY):
+            found = place(code, tb.tb_lineno)
+        tb = tb.tb_next
+    return found
+
+
 def place(code: CodeType, line: int) -> str:
     """Name a line of a function."""
     return f"{PurePath(code.co_filename).name}:{line}, in {code.co_qualname}"

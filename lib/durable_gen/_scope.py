@@ -65,6 +65,7 @@ class Scope:
         index: its place among the branches or items.
         position: how many operations it has come to.
         over: why it may no longer be used, once that is so.
+        again: whether its context is over, and its flow only finds again what it gave.
         batch: how many `with ctx.batch()` it is in.
         fresh: operations made since the last turn.
         held: operations made before it, and not yielded yet.
@@ -83,9 +84,10 @@ class Scope:
     index: int | None = None
     position: int = 0
     over: str | None = None
+    again: bool = False
     batch: int = 0
     fresh: list[Op[Any]] = field(factory=list)
-    held: list[Op[Any]] = field(factory=list)
+    held: dict[int, Op[Any]] = field(factory=dict)
     latest: Raw | None = None
     base: datetime | None = None
     earlier: bool = False
@@ -158,7 +160,7 @@ class Scope:
 
     def misuse(self, op: Op[Any]) -> DurableError:
         """Make the error for an operation made out of turn, and end the invocation with it."""
-        what = f"ctx.{method(op)}"
+        what = method(op)
         where = _places.of_site(op.site)
         if self.over is not None:
             msg = f"{where}: {what} was called on a context that is over ({self.over})"
@@ -179,24 +181,24 @@ class Scope:
             UsageError: an operation was made, never yielded, and is held by nobody.
         """
         fresh = self.fresh
-        if len(fresh) == 1 and fresh[0] is op:
+        if not self.held and len(fresh) == 1 and fresh[0] is op:
             fresh.clear()
             return
         used = _with_inner(op)
-        waiting = [one for one in fresh if id(one) not in used]
+        waiting = [one for one in reversed(fresh) if id(one) not in used]
         fresh.clear()
-        if self.held:
-            self.held = [one for one in self.held if id(one) not in used]
+        for one_id in used:
+            self.held.pop(one_id, None)
         while waiting:
             one = waiting.pop()
             if sys.getrefcount(one) <= UNHELD:
                 raise self.execution.fail(never_yielded(one))
-            self.held.append(one)
+            self.held[id(one)] = one
 
     def finished(self) -> UsageError | None:
         """Say what was made in it and never yielded, at its end."""
-        left = self.held or self.fresh
-        return never_yielded(left[0]) if left else None
+        left = next(iter((*self.held.values(), *self.fresh)), None)
+        return None if left is None else never_yielded(left)
 
 
 def _with_inner(op: Op[Any]) -> set[int]:
@@ -219,16 +221,26 @@ UNHELD = _references()  # what `taken` counts for an operation that nobody holds
 
 
 def method(op: Op[Any]) -> str:
-    """Name the method that makes an operation."""
-    word = {"child_context": "child", "callback result": "callback(...).result"}.get(
-        op.noun, op.noun
+    """Write the call that makes an operation."""
+    if op.call:
+        return op.call
+    return f"ctx.{op.noun}({op.name!r})" if op.name else f"ctx.{op.noun}(...)"
+
+
+def foreign(where: str, op: Op[Any]) -> str:
+    """Say that a flow yielded an operation that was made with another context."""
+    return (
+        f"{where}: {method(op)} was created with the context of another flow "
+        f"({_places.of_site(op.site)}). A flow yields the operations of the context that it was "
+        "given:\n"
+        '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
+        '    right:  yield ctx.child("payment", lambda child: child.step(charge))'
     )
-    return f"{word}({op.name!r})" if op.name else f"{word}(...)"
 
 
 def never_yielded(op: Op[Any]) -> UsageError:
     """Make the error for an operation that was made and never yielded."""
-    call = f"ctx.{method(op)}"
+    call = method(op)
     msg = (
         f"{_places.of_site(op.site)}: {call} was created and never yielded, so it never ran:\n"
         f"    wrong:  {call}\n"

@@ -445,6 +445,7 @@ class Context:
                 returns=returns or Any,
                 sub_type="WaitForCallback",
                 transparent=True,
+                call=f"ctx.wait_for_callback({name!r})" if name else "",
             )
         )
 
@@ -793,7 +794,8 @@ class Context:
                     f"not {op!r:.80} ({type(op).__name__})"
                 )
                 raise UsageError(msg)
-        return FanOut(_check.name(name), children, pick, None, None, completion)
+        call = f"ctx.{word}(...)"
+        return FanOut(_check.name(name), children, pick, None, None, completion, call=call)
 
     # --- the rest --------------------------------------------------------------------------------
 
@@ -804,11 +806,11 @@ class Context:
             An operation that gives a `CompensationResult`; a compensation that fails does not stop
             the others, and does not raise: see `CompensationResult.raise_if_failed`.
         """
-        return self._make(Inline(None, recipes.compensate, (self,)))
+        return self._make(Inline(None, recipes.compensate, (self,), call="ctx.compensate()"))
 
     def flush(self) -> Op[None]:
         """Wait until everything before is acknowledged by the service."""
-        return self._make(Flush(None))
+        return self._make(Flush(None, call="ctx.flush()"))
 
     @contextmanager
     def batch(self) -> Iterator[None]:

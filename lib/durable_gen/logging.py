@@ -25,6 +25,7 @@ def kind(op: Op[Any]) -> str:
                 return "map_item"
             case "ParallelBranch":
                 return "parallel_branch"
+        return "child_context"
     return op.noun
 
 

@@ -1,15 +1,16 @@
 """The wire's words: two vocabularies are written, either is read."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 from itertools import product
 
 import pytest
-
-from stub import Stub, event, logged, result
 
 from durable_gen import durable
 from durable_gen._dialect import AWS, CORE, named, recorded, same
 from durable_gen._ids import operation_id
 from durable_gen.errors import UsageError
+from stub import Stub, event, logged, result
 
 
 def log(*raws):

@@ -1,10 +1,11 @@
 """Errors and their records: whoever waits sees what the record describes, first run or replay."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 import builtins
 import traceback
 
 import pytest
-from stub import Stub, event, logged, result
 
 from durable_gen import durable, durable_error, errors
 from durable_gen._failure import (
@@ -29,6 +30,7 @@ from durable_gen.errors import (
     StepTimedOut,
     UsageError,
 )
+from stub import Stub, event, logged, result
 
 
 class Plain(Exception):  # noqa: N818

@@ -1,5 +1,7 @@
 """The log: an id finds its record, and a record that says something else is a contradiction."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 import pytest
 
 from durable_gen._ids import operation_id

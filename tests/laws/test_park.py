@@ -1,5 +1,7 @@
 """Suspension runs none of the workflow's code: no `except`, `finally` or `with` exit, then or later."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 import gc
 import subprocess
 import sys
@@ -9,12 +11,12 @@ from collections import deque
 from contextlib import contextmanager, suppress
 
 import pytest
-from stub import Stub, event
 
 from durable_gen import _park, durable
 from durable_gen._fibers import Fiber
 from durable_gen._park import every, guarded, park
 from durable_gen._scope import Scope
+from stub import Stub, event
 
 SEEN = []
 
@@ -556,8 +558,8 @@ def test_past_the_bound_then_the_oldest_is_closed_with_a_warning_that_names_its_
         park([fiber(second)], "over")
     assert (
         f"test_park.py:{line}, in in_try_finally: a workflow that was suspended inside a try or with "
-        "is closed, because more than 1 of them are kept; its finally blocks run now, and operations "
-        "that they yield do not"
+        "was closed, because more than 1 of them are kept; its finally blocks ran, and operations that "
+        "they yield did not"
     ) == str(caught[0].message)
     assert ["finally"] == seen
     assert (True, False) == (first.gi_frame is None, second.gi_frame is None)

@@ -1,4 +1,6 @@
-"""When a fan-out is over: `Completion` × `Progress` gives a reason, or None to go on."""
+"""When a fan-out is over: `Completion` by `Progress` gives a reason, or None to go on."""
+
+# ruff: noqa: SIM300 - the expected value comes first
 
 from itertools import pairwise
 
@@ -90,7 +92,10 @@ def test_progress_then_completed_counts_both_ends():
         ({"min_successful": -2}, "(min_successful=...) must be at least 1, not -2"),
         ({"tolerated_failures": -1}, "(tolerated_failures=...) must be at least 0, not -1"),
         ({"tolerated_percentage": -1}, "(tolerated_percentage=...) must be from 0 to 100, not -1"),
-        ({"tolerated_percentage": 101}, "(tolerated_percentage=...) must be from 0 to 100, not 101"),
+        (
+            {"tolerated_percentage": 101},
+            "(tolerated_percentage=...) must be from 0 to 100, not 101",
+        ),
     ],
 )
 def test_number_out_of_range_then_the_error_says_what_was_expected(options, text):

@@ -1,5 +1,7 @@
 """Retries and polls: whole seconds, within bounds, from what is written and one number drawn."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 import math
 from functools import partial
 
@@ -75,13 +77,15 @@ def test_default_retry_then_six_attempts_from_5_s_doubling_to_60(attempt, expect
     assert expected == retry_delay(Retry(), attempt, NO, 1.0)
 
 
-@pytest.mark.parametrize(("attempt", "expected"), [(1, 5), (2, 8), (20, 300), (59, 300), (60, None)])
+@pytest.mark.parametrize(
+    ("attempt", "expected"), [(1, 5), (2, 8), (20, 300), (59, 300), (60, None)]
+)
 def test_default_poll_then_sixty_looks_from_5_s_growing_by_half_to_300(attempt, expected):
     """The default that `ctx.wait_for_condition` documents."""
     assert expected == poll_delay(Poll(), attempt, 1.0)
 
 
-class Declined(ValueError): ...
+class DeclinedError(ValueError): ...
 
 
 picky = partial(Retry, jitter="none", initial=3)
@@ -95,8 +99,8 @@ picky = partial(Retry, jitter="none", initial=3)
         (picky(), NO, 3),
         (picky(), KeyboardInterrupt(), None),
         (picky(retry_on=ValueError), NO, 3),
-        (picky(retry_on=ValueError), Declined("d"), 3),
-        (picky(retry_on=Declined), NO, None),
+        (picky(retry_on=ValueError), DeclinedError("d"), 3),
+        (picky(retry_on=DeclinedError), NO, None),
         (picky(retry_on=(KeyError, ValueError)), NO, 3),
         (picky(retry_on=[KeyError]), NO, None),
         (picky(retry_if=lambda error: "no" in str(error)), NO, 3),

@@ -1,5 +1,7 @@
 """Values to text and back: what cannot be read back as what it is, is refused, by path."""
 
+# ruff: noqa: SIM300 - the expected value comes first
+
 import math
 from collections import UserDict
 from collections.abc import Generator, Iterator
@@ -316,7 +318,9 @@ def test_value_that_does_not_fit_its_annotation_then_the_text_names_both_and_the
 def test_member_that_does_not_fit_its_annotation_then_the_text_names_its_path():
     """The path leads to the member, through lists and attributes."""
     text = refusal([Line("a", 1), Line("b", "x")], list[Line])
-    assert text.endswith("which its annotation names: invalid value for type, expected int @ $[1].count")
+    assert text.endswith(
+        "which its annotation names: invalid value for type, expected int @ $[1].count"
+    )
 
 
 @pytest.mark.parametrize("type_", [list[UUID], dict[int, UUID], tuple[UUID, ...]])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from durable_gen.local import MemoryStore, SqliteStore, StoreInUse, VirtualClock
+from durable_gen.local import MemoryStore, RealClock, SqliteStore, StoreInUse, VirtualClock
 from local.staging import DONE, PENDING, Stage, callback, finish, retry, suspend, update, wait
 
 VICTIM = """
@@ -64,7 +64,7 @@ def test_killed_mid_invocation_then_nothing_acknowledged_is_lost(path):
     arn, *acknowledged = out.split()
     assert acknowledged == [str(n) for n in range(20)]
 
-    stage = Stage(store=SqliteStore(path))
+    stage = Stage(store=SqliteStore(path), clock=RealClock())
 
     def resumed(t):
         results = [item["StepDetails"]["Result"] for item in t.items[1:]]
@@ -183,7 +183,7 @@ def test_function_not_registered_then_run_says_so_and_execution_stays_open(store
 def test_store_refuses_a_write_then_nothing_has_happened(store):
     """A request whose transaction fails leaves no trace, in memory or on disk."""
 
-    class Full(Exception):
+    class FullError(Exception):
         pass
 
     class Failing:
@@ -194,7 +194,7 @@ def test_store_refuses_a_write_then_nothing_has_happened(store):
 
         def write(self, changes):
             if self.broken:
-                raise Full
+                raise FullError
             store.write(changes)
 
     failing = Failing()
@@ -202,7 +202,7 @@ def test_store_refuses_a_write_then_nothing_has_happened(store):
 
     def turn(t):
         failing.broken = True
-        with pytest.raises(Full):
+        with pytest.raises(FullError):
             t.send(update("STEP", "START", "s"), wait("w", 5))
         failing.broken = False
         t.send(wait("v", 1))

@@ -66,9 +66,7 @@ class Batch:
     body: tuple
 
 
-steps = st.builds(
-    Step, st.integers(0, 9), st.sampled_from([0, 0, 0, 1, 3]), st.integers(0, 3)
-)
+steps = st.builds(Step, st.integers(0, 9), st.sampled_from([0, 0, 0, 1, 3]), st.integers(0, 3))
 safe = st.builds(Step, st.integers(0, 9), st.sampled_from([0, 0, 1]), st.integers(0, 3))
 calm = st.lists(st.one_of(safe, st.builds(Wait, st.integers(1, 90))), max_size=3).map(tuple)
 leaves = st.one_of(steps, steps, st.builds(Wait, st.integers(1, 90)))

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:
 
 ENDS = ("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled")
 MANY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -101,7 +103,10 @@ def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outco
     arn = None
     while True:
         service = Service(store, clock, observer=hear, attempts=None)
-        service.register("f", lambda event, context: handler.using(Fragile(service.client, crashes))(event, context))
+        service.register(
+            "f",
+            lambda event, context: handler.using(Fragile(service.client, crashes))(event, context),
+        )
         arn = arn or service.start("f", "null", "run")
         try:
             service.run(arn)

@@ -1,5 +1,8 @@
 """What type checkers know of a workflow. Nothing runs this: mypy and pyright read it."""
 
+# A mistake that a checker no longer sees is an error: in mypy by `warn_unused_ignores`, in pyright by
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -13,7 +16,6 @@ from durable_gen import (
     Completion,
     Context,
     Flow,
-    Handler,
     Op,
     Poll,
     Progress,
@@ -30,13 +32,16 @@ class Order: ...
 class Receipt: ...
 
 
-def charge(order: Order) -> Receipt: ...
+def charge(order: Order) -> Receipt:
+    raise NotImplementedError
 
 
-def double(n: int) -> int: ...
+def double(n: int) -> int:
+    raise NotImplementedError
 
 
-def join(first: str, second: int) -> str: ...
+def join(first: str, second: int) -> str:
+    raise NotImplementedError
 
 
 def nothing() -> None: ...
@@ -45,7 +50,8 @@ def nothing() -> None: ...
 def undo(order: Order, receipt: Receipt) -> None: ...
 
 
-async def fetch(url: str) -> bytes: ...
+async def fetch(url: str) -> bytes:
+    raise NotImplementedError
 
 
 def payment(ctx: Context, order: Order) -> Flow[Receipt]:
@@ -60,14 +66,16 @@ def named(ctx: Context) -> Flow[str]:
     return (yield from ctx.step(join, "a", 1))
 
 
-def plain(ctx: Context, order: Order) -> int: ...
+def plain(ctx: Context, order: Order) -> int:
+    raise NotImplementedError
 
 
 def each(ctx: Context, n: int) -> Flow[str]:
     return (yield from ctx.step(join, "a", n))
 
 
-def each_plain(ctx: Context, n: int) -> str: ...
+def each_plain(ctx: Context, n: int) -> str:
+    raise NotImplementedError
 
 
 # --- what an operation gives -------------------------------------------------------------------------
@@ -104,7 +112,8 @@ def steps(event: Any, ctx: Context) -> Flow[None]:
 def bodies_that_take_nothing(event: Any, ctx: Context) -> Flow[None]:
     """A function without arguments is a step too."""
 
-    def now() -> datetime: ...
+    def now() -> datetime:
+        raise NotImplementedError
 
     assert_type((yield from ctx.step("now", now)), datetime)
     assert_type((yield from ctx.step(now)), datetime)
@@ -113,13 +122,13 @@ def bodies_that_take_nothing(event: Any, ctx: Context) -> Flow[None]:
 
 def descriptors(ctx: Context) -> None:
     """An operation that is held knows what it will give."""
-    assert_type(ctx.step("double", double, 1), Op[int])
-    assert_type(ctx.step("fetch", fetch, "u"), Op[bytes])
-    assert_type(ctx.wait("pause", 3), Op[None])
-    assert_type(ctx.child("simple", simple), Op[int])
-    assert_type(ctx.flush(), Op[None])
-    assert_type(ctx.callback("ask"), Op[Callback[Any]])
-    assert_type(ctx.compensate(), Op[CompensationResult])
+    _1 = assert_type(ctx.step("double", double, 1), Op[int])
+    _2 = assert_type(ctx.step("fetch", fetch, "u"), Op[bytes])
+    _3 = assert_type(ctx.wait("pause", 3), Op[None])
+    _4 = assert_type(ctx.child("simple", simple), Op[int])
+    _5 = assert_type(ctx.flush(), Op[None])
+    _6 = assert_type(ctx.callback("ask"), Op[Callback[Any]])
+    _7 = assert_type(ctx.compensate(), Op[CompensationResult])
 
 
 def waits(event: Any, ctx: Context) -> Flow[None]:
@@ -137,14 +146,16 @@ def waits(event: Any, ctx: Context) -> Flow[None]:
 def conditions(event: Any, ctx: Context) -> Flow[None]:
     """A wait for a condition gives its last state."""
 
-    async def look(n: int) -> int: ...
+    async def look(n: int) -> int:
+        raise NotImplementedError
 
-    def first(state: Any) -> Order: ...
+    def first(state: Any) -> Order:
+        raise NotImplementedError
 
     assert_type((yield from ctx.wait_for_condition("double", double, 1)), int)
     assert_type((yield from ctx.wait_for_condition("look", look, 1)), int)
     assert_type((yield from ctx.wait_for_condition("first", first)), Order)
-    poll = Poll(until=lambda state: bool(state), max_attempts=3)
+    poll = Poll(until=bool, max_attempts=3)
     assert_type((yield from ctx.wait_for_condition("double", double, initial=1, poll=poll)), int)
 
 
@@ -156,8 +167,8 @@ def callbacks(event: Any, ctx: Context) -> Flow[None]:
     callback = yield from ctx.callback("ask", timeout=3600, heartbeat=timedelta(minutes=1))
     assert_type(callback, Callback[Any])
     assert_type(callback.id, str)
-    assert_type(callback.result(), Op[Any])
-    assert_type((yield from callback.result()), Any)
+    answer = callback.result()
+    assert_type((yield from answer), Any)
     assert_type((yield from ctx.wait_for_callback("ask", submit, timeout=60)), Any)
     assert_type((yield from ctx.invoke("call", "orders:live", {"n": 1})), Any)
 
@@ -213,9 +224,7 @@ def combinators(event: Any, ctx: Context) -> Flow[None]:
     two = ctx.step("charge", charge, Order())
     assert_type((yield from ctx.all(one)), tuple[int])
     assert_type((yield from ctx.all(one, two)), tuple[int, Receipt])
-    assert_type(
-        (yield from ctx.all(ctx.step(double, 1), simple(ctx), named)), tuple[int, int, str]
-    )
+    assert_type((yield from ctx.all(ctx.step(double, 1), simple(ctx), named)), tuple[int, int, str])
     assert_type(
         (
             yield from ctx.all(
@@ -270,25 +279,21 @@ def with_options(event: dict[str, Any], ctx: Context) -> Flow[int]:
     return (yield from ctx.step(double, 1))
 
 
-@durable
-def untyped(event, ctx):  # type: ignore[no-untyped-def]  # pyright: ignore
-    """A flow of someone who does not write types."""
-    answer = yield ctx.wait("pause", 3)
-    return answer
-
-
 def entry() -> None:
     """A handler is a plain Lambda handler, and its flow is the function that it wraps."""
     assert_type(bare({}, None), dict[str, Any])
     assert_type(with_options({}), dict[str, Any])
-    ctx: Context
-    del bare
-    flow: Handler[Any]
-    del flow
+    assert_type(bare.flow({}, context()), Flow[int])
+    assert_type(with_options.flow({}, context()), Flow[int])
+
+
+def context() -> Context:
+    """Stand in for a context."""
+    raise NotImplementedError
 
 
 @durable_error
-class Declined(Exception):
+class DeclinedError(Exception):
     """The decorator gives the class itself."""
 
     def __init__(self, code: int) -> None:
@@ -296,12 +301,62 @@ class Declined(Exception):
         self.code = code
 
 
-assert_type(Declined(3).code, int)
+assert_type(DeclinedError(3).code, int)
 
 
 # --- what is an error --------------------------------------------------------------------------------
 
 
-def wrong(event: Any, ctx: Context) -> Flow[None]:
-    """A missing error is an error: unused ignores are refused."""
-    yield from ctx.step("double", double, "1")
+def wrong_steps(event: Any, ctx: Context) -> Flow[None]:
+    """A step's arguments are its function's."""
+    yield from ctx.step("double", double, "1")  # type: ignore[arg-type]
+    yield from ctx.step("double", double)  # type: ignore[arg-type, call-arg]
+    yield from ctx.step("double", double, 1, 2)  # type: ignore[arg-type, call-arg]
+    yield from ctx.step(double, "1")  # type: ignore[arg-type]
+    yield from ctx.step(fetch, 3)  # type: ignore[arg-type]
+    yield from ctx.step("double", 3)  # type: ignore[call-overload]
+    yield from ctx.step("double", double, 1, retry=3)  # type: ignore[call-overload]
+    yield from ctx.step("double", double, 1, semantics="once")  # type: ignore[call-overload]
+    yield from ctx.step("double", double, 1, timeout="3")  # type: ignore[call-overload]
+    yield from ctx.step("double", double, 1, attempts=3)  # type: ignore[call-overload]
+    yield from ctx.step(3, double, 1)  # type: ignore[call-overload]
+
+
+def wrong_results(event: Any, ctx: Context) -> Flow[None]:
+    """What an operation gives is what it gives."""
+    text: str = yield from ctx.step("double", double, 1)  # type: ignore[assignment]
+    number: int = yield from ctx.step("fetch", fetch, "u")  # type: ignore[assignment]
+    pair: tuple[int, str] = yield from ctx.all(ctx.step(double, 1), ctx.step(double, 2))  # type: ignore[assignment]
+    assert text
+    assert number
+    assert pair
+
+
+def wrong_others(event: Any, ctx: Context) -> Flow[None]:
+    """The other operations have types too."""
+    yield from ctx.wait("pause", "3")  # type: ignore[arg-type]
+    yield from ctx.wait("pause", until=3)  # type: ignore[arg-type]
+    yield from ctx.child("payment", payment)  # type: ignore[arg-type, call-arg]
+    yield from ctx.child("payment", payment, 3)  # type: ignore[arg-type]
+    yield from ctx.child("simple", 3)  # type: ignore[call-overload]
+    yield from ctx.map("each", ["a"], each)  # type: ignore[arg-type]
+    yield from ctx.map("each", 3, each)  # type: ignore[call-overload]
+    yield from ctx.map("each", [1], each, nesting="deep")  # type: ignore[call-overload]
+    yield from ctx.parallel("both", [double])  # type: ignore[list-item]
+    yield from ctx.wait_for_condition("double", double, "1")  # type: ignore[arg-type]
+    yield from ctx.wait_for_callback("ask", 3)  # type: ignore[arg-type]
+    yield from ctx.invoke("call", 3)  # type: ignore[arg-type]
+    yield from ctx.callback("ask", timeout="3")  # type: ignore[arg-type]
+    yield from ctx.all(3)  # type: ignore[call-overload]
+    yield from ctx.race(3)  # type: ignore[arg-type]
+
+
+def wrong_return(event: Any, ctx: Context) -> Flow[str]:
+    """A flow returns what it says."""
+    return (yield from ctx.step("double", double, 1))  # type: ignore[return-value]
+
+
+wrong_retry = Retry(3)  # type: ignore[call-arg]
+wrong_attempts = Retry(max_attempts="3")  # type: ignore[arg-type]
+wrong_jitter = Poll(jitter="some")  # type: ignore[arg-type]
+wrong_completion = Completion(min_successful="1")  # type: ignore[arg-type]

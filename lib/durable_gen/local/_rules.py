@@ -14,10 +14,9 @@ SYNC_LIMIT = 6 * MIB  # of an execution that someone waits for (service model: O
 BODY_LIMIT = 6 * MIB  # of a checkpoint's updates, as JSON
 ACTIONS = {(kind, action) for kind, _, action in LEGAL}
 PAIRS = {
-    **dict.fromkeys(
-        [("STEP", "SUCCEED"), ("STEP", "FAIL"), ("STEP", "RETRY")],
-        "START",
-    ),
+    ("STEP", "SUCCEED"): "START",
+    ("STEP", "FAIL"): "START",
+    ("STEP", "RETRY"): "START",
     ("CONTEXT", "SUCCEED"): "START",
     ("CONTEXT", "FAIL"): "START",
 }
