@@ -294,7 +294,7 @@ def test_recorded_child_with_an_undecodable_result_is_an_error_that_names_it():
     durable(backend=Stub())(reading(seen))(event(child_record("SUCCEEDED", Result="{oops")))
     (error,) = seen
     assert error.code == "DESERIALIZATION"
-    assert str(error).startswith("child_context 'x': '{oops' is not JSON")
+    assert str(error).startswith("child context 'x': '{oops' is not JSON")
 
 
 def test_live_value_equals_the_replayed_one():
@@ -571,7 +571,7 @@ def test_child_whose_value_cannot_be_stored_fails():
 
     name, text = failure(handler(event()))
     assert "SerializationError" == name
-    assert "child_context 'x': its value cannot be stored as JSON" in text
+    assert "child context 'x': its value cannot be stored as JSON" in text
     assert "@ $.when" in text
     assert "FAIL" == stub.updates[-1]["Action"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from durable_gen._model import MAX_DURATION, MAX_TIMEOUT
 from durable_gen.errors import UsageError
 
 MAX_NAME = 256  # characters (service model: OperationName)
+NAME = f"an operation's name must be 1 to {MAX_NAME} printable ASCII characters"
 _good: set[str] = set()
 
 
@@ -20,12 +22,13 @@ def name(value: str | None) -> str | None:
     if not isinstance(value, str):
         msg = f"an operation's name must be text or None, not {value!r:.80}"
         raise UsageError(msg)
-    if not 1 <= len(value) <= MAX_NAME or not (value.isascii() and value.isprintable()):
-        msg = (
-            f"an operation's name must be 1 to {MAX_NAME} printable ASCII characters, and "
-            f"{value!r:.80} is {len(value)} characters: shorten it, or put the rest into the step's "
-            "arguments"
-        )
+    if not value:
+        msg = f"{NAME}, not '': write None for an operation without a name"
+        raise UsageError(msg)
+    bad = next((c for c in value if not (c.isascii() and c.isprintable())), None)
+    if bad is not None or len(value) > MAX_NAME:
+        has = f"{len(value)}: shorten it" if bad is None else f"{bad!r}: leave it out"
+        msg = f"{NAME}, and {value!r:.80} has {has}, or put the rest into the step's arguments"
         raise UsageError(msg)
     if len(_good) < 10_000:  # names made from data must not fill the memory
         _good.add(value)
@@ -42,10 +45,17 @@ def duration(what: str, value: Any) -> float:
     return value
 
 
+def _shown(seconds: float) -> str:
+    return str(int(seconds)) if seconds == int(seconds) else str(seconds)
+
+
 def wait(what: str, seconds: float) -> int:
     """Check how long a wait is: whole seconds, 1 to 366 days; fractions are rounded up."""
     if not 1 <= seconds <= MAX_DURATION:
-        msg = f"{what}: a wait must be from 1 to {MAX_DURATION} seconds (366 days), not {seconds:g}"
+        msg = (
+            f"{what}: a wait must be from 1 to {MAX_DURATION} seconds (366 days), "
+            f"not {_shown(seconds)}"
+        )
         raise UsageError(msg)
     return math.ceil(seconds)
 
@@ -56,7 +66,7 @@ def timeout(what: str, value: Any) -> float | None:
         return None
     seconds = duration(what, value)
     if seconds <= 0:
-        msg = f"{what} must be more than 0 seconds, or None for no limit, not {seconds:g}"
+        msg = f"{what} must be more than 0 seconds, or None for no limit, not {_shown(seconds)}"
         raise UsageError(msg)
     return seconds
 
@@ -68,18 +78,32 @@ def deadline(what: str, value: Any) -> int:
     seconds = duration(what, value)
     if not 1 <= seconds <= MAX_TIMEOUT:
         msg = (
-            f"{what} must be from 1 to {MAX_TIMEOUT} seconds, or None for no limit, not {seconds:g}"
+            f"{what} must be from 1 to {MAX_TIMEOUT} seconds, or None for no limit, "
+            f"not {_shown(seconds)}"
         )
         raise UsageError(msg)
     return math.ceil(seconds)
 
 
-def at_least_one(what: str, value: int | None) -> int | None:
-    """Check a bound: at least 1, or None for no bound."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        msg = f"{what} must be at least 1, or None for no bound, not {value!r:.80}"
+def whole(what: str, value: Any, least: int = 1, *, also: str = "") -> Any:
+    """Check a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        msg = f"{what} must be a whole number of at least {least}{also}, not {value!r:.80}"
         raise UsageError(msg)
     return value
+
+
+def bound(what: str, value: int | None) -> int | None:
+    """Check a bound: at least 1, or None for no bound."""
+    return None if value is None else whole(what, value, also=", or None for no bound")
+
+
+def seconds(what: str, value: Any) -> None:
+    """Check a delay: from 0 seconds to 366 days."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= MAX_DURATION:
+        msg = f"{what} must be between 0 and {MAX_DURATION} seconds, not {value!r:.80}"
+        raise UsageError(msg)
 
 
 def instant(what: str, value: datetime) -> datetime:
@@ -90,9 +114,28 @@ def instant(what: str, value: datetime) -> datetime:
     return value
 
 
-def callable_(what: str, value: Any) -> Any:
+def function(what: str, value: Any, also: str = "a function") -> Any:
     """Check that something can be called."""
     if not callable(value):
-        msg = f"{what} must be a function, not {value!r:.80} ({type(value).__name__})"
+        shown = "None" if value is None else f"{value!r:.80} ({type(value).__name__})"
+        msg = f"{what} must be {also}, not {shown}"
         raise UsageError(msg)
     return value
+
+
+def one_of(what: str, value: Any, kinds: type, expected: str) -> Any:
+    """Check what an option is."""
+    if not isinstance(value, kinds):
+        msg = f"{what} must be {expected}, not {value!r:.80}"
+        raise UsageError(msg)
+    return value
+
+
+def sub_type(word: str | None) -> str | None:
+    """Check a sub type: 1 to 32 characters (service model: OperationSubType)."""
+    if word is None:
+        return None
+    if not isinstance(word, str) or not re.fullmatch("[a-zA-Z0-9_-]{1,32}", word):
+        msg = f"sub_type must be 1 to 32 of [a-zA-Z0-9-_], not {word!r:.80}"
+        raise UsageError(msg)
+    return word

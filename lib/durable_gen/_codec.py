@@ -10,7 +10,7 @@ from attrs import frozen
 
 from durable_gen._failure import describe
 from durable_gen._model import MAX_RESULT, Raw, Type
-from durable_gen._ops import CallbackResult, Child, Condition, Op, Step
+from durable_gen._ops import CallbackResult, Child, Condition, Op, Step, label
 from durable_gen._serde import Json, Serde, SerdeInfo, returned
 from durable_gen.errors import DeserializationError, PayloadTooLarge, UsageError
 
@@ -41,10 +41,12 @@ def decode(event: Any) -> Invocation:
         UsageError: it is not a durable one.
     """
     if not isinstance(event, Mapping) or "DurableExecutionArn" not in event:
-        members = ", ".join(sorted(map(str, event))) if isinstance(event, Mapping) else repr(event)
+        has = f"it is {event!r:.80}"
+        if isinstance(event, Mapping):
+            has = f"it has: {', '.join(sorted(map(str, event))) or 'nothing'}"
         msg = (
-            "this is not a durable invocation: the event has no DurableExecutionArn (it has: "
-            f"{members or 'nothing'}). Enable durable execution when the function is created "
+            "this is not a durable invocation: the event has no DurableExecutionArn "
+            f"({has}). Enable durable execution when the function is created "
             "(DurableConfig with an ExecutionTimeout), and invoke it with a qualifier: a version, "
             "an alias or $LATEST. To run it here: durable-gen run FILE.py:handler --event FILE"
         )
@@ -131,8 +133,7 @@ class Values:
 
     def dump_payload(self, op: Any, operation_id: str) -> str:
         """Encode what an operation sends."""
-        what = f"the payload of {op.noun} {op.name!r}"
-        info = SerdeInfo(what, Any, operation_id, self.arn)
+        info = SerdeInfo(f"the payload of {label(op)}", Any, operation_id, self.arn, hint="")
         serde: Serde = op.payload_serde or JSON
         return serde.dumps(op.payload, info)
 
@@ -150,7 +151,7 @@ class Values:
         return getattr(op, "serde", None) or self.default
 
     def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
-        what = f"{op.noun} {op.name!r}" if op.name else f"{op.noun} without a name"
+        what = label(op)
         return SerdeInfo(what, type_of(op), operation_id, self.arn, attempt)
 
 

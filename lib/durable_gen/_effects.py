@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,10 @@ class StepInfo:
     def idempotency_key(self) -> str:
         """A key that is the same for every attempt of this step and for no other step."""
         return f"{self.execution_arn.rpartition('/')[2]}-{self.operation_id}"
+
+
+# The step that runs here, if one does: a step makes no operations.
+running: ContextVar[StepInfo | None] = ContextVar("durable_gen_step", default=None)
 
 
 @define(eq=False)

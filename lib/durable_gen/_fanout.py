@@ -10,10 +10,15 @@ import orjson
 
 from durable_gen._failure import raised, rebuild
 from durable_gen._model import ErrorObject
-from durable_gen._ops import Child, FanOut
+from durable_gen._ops import Child, FanOut, Map, label
 from durable_gen._policy import Progress, Reason, over
 from durable_gen._results import Batch, BatchItem, ItemStatus
-from durable_gen.errors import ChildContextFailed, DeserializationError, OperationFailed
+from durable_gen.errors import (
+    ChildContextFailed,
+    DeserializationError,
+    NonDeterminismError,
+    OperationFailed,
+)
 
 LETTERS = {
     ItemStatus.SUCCEEDED: "S",
@@ -154,6 +159,7 @@ def read(
 
     Raises:
         DeserializationError: the payload is not what a fan-out records.
+        NonDeterminismError: it is of another number of branches.
     """
     try:
         stored = orjson.loads(text)
@@ -162,6 +168,13 @@ def read(
     except (ValueError, KeyError, TypeError) as error:
         msg = f"the record of {op.noun} {op.name!r} does not hold a batch: {error}"
         raise DeserializationError(msg) from error
+    if len(rows) != len(op.flows):
+        parts = "items" if isinstance(op, Map) else "branches"
+        msg = (
+            f"{label(op)} has {len(op.flows)} {parts}, and {len(rows)} were recorded when it was "
+            "over: it must be made of the same ones on every replay"
+        )
+        raise NonDeterminismError(msg)
     items = []
     for index, child in enumerate(op.flows):
         row = rows.get(index, {})

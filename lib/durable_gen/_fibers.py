@@ -64,6 +64,7 @@ class Task:
         live: the exception that it was settled with.
         tally: how far its branches are.
         body: the fiber of its flow.
+        inside: the id space of its branches.
         branches: the tasks of its branches.
         over: whether it has ended, or is no longer wanted.
         calling: whether a call of it is in flight.
@@ -83,9 +84,18 @@ class Task:
     live: BaseException | None = None
     tally: Tally | None = None
     body: Fiber | None = None
+    inside: Scope | None = None
     branches: list[Task] = field(factory=list)
     over: bool = False
     calling: bool = False
+
+    @property
+    def place(self) -> str:
+        """The user's line at which it is waited for."""
+        task = self
+        while task.fiber is None and task.owner is not None:
+            task = task.owner
+        return task.fiber.place if task.fiber is not None else "an unknown place"
 
     @property
     def bodies(self) -> list[Fiber]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from datetime import datetime
 from heapq import heappop, heappush
 from inspect import isawaitable
@@ -278,6 +279,8 @@ class Kernel:
         op, kind = task.op, task.kind
         assert kind is not None
         if type(op) is Child and op.virtual:
+            if task.id in self.log.unread:  # it was recorded once
+                raise self.execution.fail(mismatch(task))
             task.recorded = False
             self._spawn(task, Spawn(), None)
             return
@@ -364,6 +367,8 @@ class Kernel:
         if isinstance(op, FanOut):
             summary = record.result if decision.again and record is not None else None
             task.tally = Tally(op, lambda child: plain(self.values, child), summary)
+            task.inside = Scope(self.execution, outer, task.id, task.id, op.name, batch=outer.batch)
+            task.inside.again = outer.again or task.again
             self._more(task)
             return
         parent_id = task.id if task.recorded else task.parent_id
@@ -374,10 +379,9 @@ class Kernel:
         if op.borrowed is not None:
             fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
         else:
-            for one in op.inner():
-                one.scope = scope  # it is yielded there, not where it was made
             context = self.context(scope)
-            fiber = Fiber(scope, lambda: op.flow(context, *op.args), task)
+            args = tuple(_handed(one, scope) for one in op.args)
+            fiber = Fiber(scope, lambda: op.flow(context, *args), task)
         task.body = fiber
         self.ready.append((fiber, None, None))
 
@@ -391,7 +395,8 @@ class Kernel:
         for index in () if reason is not None else tally.startable():
             id_ = operation_id(task.id, self.execution.dialect.first + index)
             child = tally.op.flows[index]
-            branch = Task(child, TABLE[Child], id_, task.id, task.scope, owner=task, index=index)
+            assert task.inside is not None
+            branch = Task(child, TABLE[Child], id_, task.id, task.inside, owner=task, index=index)
             task.branches.append(branch)
             try:
                 self._begin(branch)
@@ -535,6 +540,9 @@ class Kernel:
         lives = {} if task.tally is None else task.tally.lives
         try:
             value = load(self.values, op, task.id, scope, decision.text, lives)
+        except NonDeterminismError as fault:
+            self.execution.fail(NonDeterminismError(f"{task.place}: {fault}"))
+            return
         except Exception as failure:
             self._conclude(task, None, failure)
             return
@@ -581,3 +589,11 @@ class Kernel:
         while timers and timers[0][2].over:
             heappop(timers)
         return timers[0][0] if timers else None
+
+
+def _handed(value: Any, scope: Scope) -> Any:
+    """Copy an operation that a flow is given to yield: it is of that flow's scope."""
+    if isinstance(value, Op):
+        value = copy(value)
+        value.scope = scope
+    return value

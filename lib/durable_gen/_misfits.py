@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Mapping
 
 from durable_gen import _places
 from durable_gen._fibers import Fiber, Task
@@ -28,18 +28,14 @@ def mismatch(task: Task) -> NonDeterminismError:
     did = title(task.kind.type, sub_type, op.name)
     does = f"yields {title(task.kind.type, sub_type, op.name, path)} as"
     if task.fiber is None:  # a branch: its place is in the fan-out
-        assert task.owner is not None
         assert task.index is not None
-        outer = task.owner.fiber
-        where = outer.place if outer is not None else _places.of_function(op.flow)
-        first = scope.execution.dialect.first
-        inside = scope.path_of(task.owner.op.name)
-        return misfit(where, does, did, scope, task.owner.id, task.index + first, inside)
-    return misfit(task.fiber.place, does, did, scope, scope.prefix, scope.position, scope.path)
+        position = task.index + scope.execution.dialect.first
+        return misfit(task.place, does, did, scope, scope.prefix, position, scope.path)
+    return misfit(task.place, does, did, scope, scope.prefix, scope.position, scope.path)
 
 
 def unread(
-    fiber: Fiber, outcome: Outcome, closed: Container[str], *, last: bool
+    fiber: Fiber, outcome: Outcome, closed: Mapping[str, object], *, last: bool
 ) -> NonDeterminismError | None:
     """Make the error for what the log still has of a flow that has ended, if it has something.
 
@@ -76,10 +72,9 @@ def unread(
 def fewer(task: Task, position: int, total: int) -> NonDeterminismError:
     """Make the error for a fan-out whose log has another number of branches."""
     op, scope = task.op, task.scope
-    where = task.fiber.place if task.fiber is not None else _places.of_function(op.flow)
     does = f"has {total} branches and none as"
     inside = scope.path_of(op.name)
-    return misfit(where, does, f"ends after {total}", scope, task.id, position, inside)
+    return misfit(task.place, does, f"ends after {total}", scope, task.id, position, inside)
 
 
 def misfit(

@@ -5,7 +5,7 @@ A descriptor does nothing. It has no id until it is yielded; two that say the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
 from enum import Enum
 from types import CodeType
@@ -40,7 +40,8 @@ class Semantics(Enum):
 class Op(Generic[T]):
     """An operation that a workflow may yield."""
 
-    noun: ClassVar[str] = "operation"
+    noun: ClassVar[str] = "operation"  # the method that makes it
+    word: ClassVar[str] = ""  # what it is called, where that is not its noun
     name: str | None
     # Who made it and where: no part of what it says.
     scope: Any = field(default=None, kw_only=True, eq=False, repr=False)
@@ -164,6 +165,7 @@ class Child(Op[T]):
     """Run a flow in an id space of its own."""
 
     noun = "child"
+    word = "child context"
     flow: Callable[..., Any]
     args: tuple[Any, ...] = ()
     serde: Any = None
@@ -223,5 +225,10 @@ class Flush(Op[None]):
     noun = "flush"
 
 
+def label(op: Op[Any]) -> str:
+    """Call an operation by what it is and its name."""
+    word = op.word or op.noun
+    return f"{word} {op.name!r}" if op.name else f"{word} without a name"
+
+
 Flow = Generator[Op[Any], Any, T]
-Flows = Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]]

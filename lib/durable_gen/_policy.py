@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from durable_gen import _check
 from durable_gen.errors import UsageError
 
 
@@ -59,19 +60,17 @@ class Completion:
     predicate: Callable[[Progress], bool] | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.min_successful is not None and self.min_successful < 1:
-            msg = f"Completion(min_successful=...) must be at least 1, not {self.min_successful!r}"
-            raise UsageError(msg)
-        if self.tolerated_failures is not None and self.tolerated_failures < 0:
-            msg = (
-                "Completion(tolerated_failures=...) must be at least 0, "
-                f"not {self.tolerated_failures!r}"
-            )
-            raise UsageError(msg)
+        if self.min_successful is not None:
+            _check.whole("Completion(min_successful=...)", self.min_successful)
+        if self.tolerated_failures is not None:
+            _check.whole("Completion(tolerated_failures=...)", self.tolerated_failures, 0)
         share = self.tolerated_percentage
-        if share is not None and not 0 <= share <= 100:
-            msg = f"Completion(tolerated_percentage=...) must be from 0 to 100, not {share!r}"
+        number = isinstance(share, int | float) and not isinstance(share, bool)
+        if share is not None and not (number and 0 <= share <= 100):
+            msg = f"Completion(tolerated_percentage=...) must be from 0 to 100, not {share!r:.80}"
             raise UsageError(msg)
+        if self.predicate is not None:
+            _check.function("Completion(predicate=...)", self.predicate)
 
 
 def over(completion: Completion, progress: Progress) -> Reason | None:

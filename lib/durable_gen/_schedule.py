@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from durable_gen._model import MAX_DURATION
+from durable_gen import _check
 from durable_gen.errors import PayloadTooLarge, SerializationError, UsageError
 
 Jitter = Literal["full", "half", "none"]
@@ -16,21 +16,9 @@ JITTERS = ("full", "half", "none")
 NEVER = (SerializationError, PayloadTooLarge, UsageError)  # trying again cannot mend these
 
 
-def _whole(what: str, value: Any, least: int = 1) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        msg = f"{what} must be a whole number of at least {least}, not {value!r}"
-        raise UsageError(msg)
-
-
-def _seconds(what: str, value: Any, least: float = 0) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= MAX_DURATION:
-        msg = f"{what} must be between {least} and {MAX_DURATION} seconds, not {value!r}"
-        raise UsageError(msg)
-
-
 def _growth(what: str, backoff: Any, jitter: Any) -> None:
-    if not isinstance(backoff, int | float) or not backoff >= 1:
+    number = isinstance(backoff, int | float) and not isinstance(backoff, bool)
+    if not number or not backoff >= 1:
         msg = f"{what}(backoff=...) must be a factor of at least 1, not {backoff!r}"
         raise UsageError(msg)
     if jitter not in JITTERS:
@@ -60,7 +48,11 @@ def jittered(seconds: float, jitter: Jitter, draw: float) -> int:
 
 
 def _classes(given: Any) -> tuple[type[BaseException], ...]:
-    return (given,) if isinstance(given, type) else tuple(given)
+    classes = given if isinstance(given, tuple | list) else (given,)
+    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in classes):
+        msg = f"Retry(retry_on=...) must be exception classes, not {given!r:.80}"
+        raise UsageError(msg)
+    return tuple(classes)
 
 
 @frozen(kw_only=True)
@@ -89,10 +81,12 @@ class Retry:
     retry_if: Callable[[Any], bool] | None = None
 
     def __attrs_post_init__(self) -> None:
-        _whole("Retry(max_attempts=...)", self.max_attempts)
-        _seconds("Retry(initial=...)", self.initial)
-        _seconds("Retry(maximum=...)", self.maximum)
+        _check.whole("Retry(max_attempts=...)", self.max_attempts)
+        _check.seconds("Retry(initial=...)", self.initial)
+        _check.seconds("Retry(maximum=...)", self.maximum)
         _growth("Retry", self.backoff, self.jitter)
+        if self.retry_if is not None:
+            _check.function("Retry(retry_if=...)", self.retry_if)
 
 
 def retry_delay(retry: Retry | None, attempt: int, error: BaseException, draw: float) -> int | None:
@@ -141,10 +135,12 @@ class Poll:
     jitter: Jitter = "full"
 
     def __attrs_post_init__(self) -> None:
-        _whole("Poll(max_attempts=...)", self.max_attempts)
-        _seconds("Poll(initial=...)", self.initial)
-        _seconds("Poll(maximum=...)", self.maximum)
+        _check.whole("Poll(max_attempts=...)", self.max_attempts)
+        _check.seconds("Poll(initial=...)", self.initial)
+        _check.seconds("Poll(maximum=...)", self.maximum)
         _growth("Poll", self.backoff, self.jitter)
+        if self.until is not None:
+            _check.function("Poll(until=...)", self.until)
 
     def done(self, state: Any) -> bool:
         """Tell whether a state ends the wait."""

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from durable_gen import _places
 from durable_gen._dialect import Dialect
+from durable_gen._effects import running
 from durable_gen._ids import operation_id
 from durable_gen._log import Log
 from durable_gen._model import Raw, Type, instant
@@ -150,7 +151,7 @@ class Scope:
         frame = sys._getframe(depth)  # noqa: SLF001 - 100 ns for the line of a mistake
         op.scope = self
         op.site = (frame.f_code, frame.f_lasti)
-        if self.execution.floor is not self:
+        if self.execution.floor is not self or running.get() is not None:
             raise self.misuse(op)
         self.fresh.append(op)
 

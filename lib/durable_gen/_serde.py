@@ -8,6 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Generator
+from enum import Enum
 from functools import cache
 from typing import Any, Protocol, get_args, get_origin
 from weakref import WeakKeyDictionary
@@ -24,6 +25,11 @@ STRICT = (
 )
 
 
+ANNOTATE = (
+    "annotate what the function returns, or pass returns=, so that it is read back as what it is"
+)
+
+
 @frozen
 class SerdeInfo:
     """What a serde may know of the value in hand.
@@ -34,6 +40,7 @@ class SerdeInfo:
         operation_id: the operation's id.
         execution_arn: the execution's ARN.
         attempt: the attempt that made the value; 0 when it is read.
+        hint: what to do about a value that JSON has no word for.
     """
 
     what: str
@@ -41,6 +48,7 @@ class SerdeInfo:
     operation_id: str
     execution_arn: str
     attempt: int = 0
+    hint: str = ANNOTATE
 
 
 class Serde(Protocol):
@@ -66,14 +74,19 @@ class Json:
             return _plain_json(value, info)
         try:
             text = orjson.dumps(converter().unstructure(value, unstructure_as=info.type)).decode()
-            converter().structure(orjson.loads(text), info.type)
+            again = converter().structure(orjson.loads(text), info.type)
         except Exception as error:
-            msg = (
-                f"{info.what}: {value!r:.80} ({type(value).__name__}) cannot be stored as "
-                f"{_name(info.type)}, which its annotation names: {_why(error)}"
-            )
-            raise SerializationError(msg) from error
-        return text
+            why = _why(error)
+        else:
+            found = other(value, again)
+            if found is None:
+                return text
+            why = f"it would come back as {found[1]!r:.60} @ {found[0]}"
+        msg = (
+            f"{info.what}: {value!r:.80} ({type(value).__name__}) cannot be stored as "
+            f"{_name(info.type)}, which its annotation names: {why}"
+        )
+        raise SerializationError(msg)
 
     def loads(self, text: str, info: SerdeInfo) -> Any:
         """Read a value from JSON.
@@ -127,47 +140,78 @@ def _plain_json(value: Any, info: SerdeInfo) -> str:
             return text.decode()
     except (TypeError, ValueError, RecursionError):
         pass
-    path, why = problem(value) or ("$", "it is nested too deeply or holds itself")
-    msg = f"{info.what}: its value cannot be stored as JSON: {why} @ {path}"
+    path, why, mendable = problem(value) or ("$", "it is nested too deeply or holds itself", False)
+    hint = f"; {info.hint}" if mendable and info.hint else ""
+    msg = f"{info.what}: its value cannot be stored as JSON: {why} @ {path}{hint}"
     raise SerializationError(msg)
 
 
-def problem(value: Any, path: str = "$") -> tuple[str, str] | None:
+Problem = tuple[str, str, bool]
+
+
+def problem(value: Any, path: str = "$") -> Problem | None:
     """Find what in a value is no JSON.
 
     Returns:
-        Its path and what is wrong with it, or None.
+        Its path, what is wrong with it, and whether an annotation would mend it; or None.
     """
     kind = type(value)
-    if value is None or kind in (str, bool):
-        if kind is str and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return path, "text with a lone surrogate"
+    if value is None or kind is bool or (isinstance(value, Enum) and isinstance(value, str)):
         return None
+    if kind is str:
+        return (path, "text with a lone surrogate", False) if _lone(value) else None
     if kind is int:
-        return None if -(2**63) <= value < 2**64 else (path, f"{value!r:.30} is beyond 64 bits")
+        small = -(2**63) <= value < 2**64
+        return None if small else (path, f"{value!r:.30} is beyond 64 bits", False)
     if kind is float:
-        return None if math.isfinite(value) else (path, f"JSON has no {value!r}")
+        return None if math.isfinite(value) else (path, f"JSON has no {value!r}", False)
     if kind in (list, tuple):
         members: Any = ((f"{path}[{i}]", member) for i, member in enumerate(value))
     elif kind is dict:
         for key in value:
-            if not isinstance(key, str):
-                return path, f"the key {key!r:.40} is {type(key).__name__}, not text"
+            if type(key) is not str:
+                return path, f"the key {key!r:.40} is {type(key).__name__}, not text", False
+            if _lone(key):
+                return path, "text with a lone surrogate", False
         members = ((f"{path}.{key}", member) for key, member in value.items())
-    elif isinstance(value, str):  # a StrEnum: its text is equal to it
-        return None
     else:
-        hint = (
-            "annotate what the function returns, or pass returns=, so that it is read back as one"
-        )
-        return path, f"{value!r:.60} is {_name(kind)}; {hint}"
+        return path, f"{value!r:.60} ({_name(kind)})", True
     try:
         return next((found for at, one in members if (found := problem(one, at))), None)
     except RecursionError:
         return None
+
+
+def _lone(text: str) -> bool:
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def other(one: Any, two: Any, path: str = "$") -> tuple[str, Any] | None:
+    """Find where a value that was read back is another than the one that was written.
+
+    Returns:
+        The path, and what stands there; or None. Objects without an equality of their own are
+        compared by their attributes.
+    """
+    if type(one) is not type(two):
+        return path, two
+    if isinstance(one, list | tuple) and len(one) == len(two):
+        parts: Any = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(one, two, strict=True))]
+    elif isinstance(one, dict) and one.keys() == two.keys():
+        parts = [(f"{path}.{key}", one[key], two[key]) for key in one]
+    elif hasattr(type(one), "__attrs_attrs__") or hasattr(type(one), "__dataclass_fields__"):
+        names = [f.name for f in getattr(type(one), "__attrs_attrs__", ())]
+        names = names or list(type(one).__dataclass_fields__)
+        parts = [(f"{path}.{name}", getattr(one, name), getattr(two, name)) for name in names]
+    else:
+        return None if one == two else (path, two)
+    return next((found for at, a, b in parts if (found := other(a, b, at))), None)
 
 
 # --- types ---------------------------------------------------------------------------------------
@@ -238,6 +282,7 @@ def converter() -> Any:
     """Make the cattrs converter, when a type first needs it."""
     from datetime import timedelta
     from decimal import Decimal
+    from uuid import UUID
 
     from cattrs.preconf.orjson import make_converter
 
@@ -246,9 +291,25 @@ def converter() -> Any:
     made.register_structure_hook(Decimal, lambda value, _: Decimal(value))
     made.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     made.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=value))
+    made.register_unstructure_hook(UUID, str)
+    made.register_structure_hook(UUID, lambda value, _: UUID(value))
+    made.register_unstructure_hook_factory(_enum_keys, lambda hint: _by_value(made, hint))
     made.register_structure_hook_func(_pydantic, lambda value, cls: cls.model_validate(value))
     made.register_unstructure_hook_func(_pydantic, lambda value: value.model_dump(mode="json"))
     return made
+
+
+def _enum_keys(hint: Any) -> bool:
+    args = get_args(hint)
+    return get_origin(hint) is dict and isinstance(args[0], type) and issubclass(args[0], Enum)
+
+
+def _by_value(made: Any, hint: Any) -> Callable[[Any], dict[str, Any]]:
+    part = get_args(hint)[1]
+    return lambda value: {
+        str(key.value): made.unstructure(member, unstructure_as=part)
+        for key, member in value.items()
+    }
 
 
 def _pydantic(cls: Any) -> bool:
@@ -257,7 +318,7 @@ def _pydantic(cls: Any) -> bool:
 
 
 def _name(hint: Any) -> str:
-    return getattr(hint, "__qualname__", None) or str(hint)
+    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else str(hint)
 
 
 def _why(error: Exception) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-
-from durable_gen._effects import StepInfo
+from durable_gen._effects import StepInfo, running
 from durable_gen.errors import UsageError
-
-running: ContextVar[StepInfo] = ContextVar("durable_gen_step")
 
 
 def current_step() -> StepInfo:
@@ -20,7 +16,7 @@ def current_step() -> StepInfo:
     Raises:
         UsageError: no step runs here.
     """
-    info = running.get(None)
+    info = running.get()
     if info is None:
         msg = "current_step() was called outside a step: call it in the function that a step runs"
         raise UsageError(msg)

@@ -9,7 +9,16 @@ from typing import Any, Protocol
 from durable_gen._fanout import read
 from durable_gen._ids import operation_id
 from durable_gen._model import MAX_PAYLOAD
-from durable_gen._ops import Callback, CallbackResult, Child, CreateCallback, FanOut, Invoke, Op
+from durable_gen._ops import (
+    Callback,
+    CallbackResult,
+    Child,
+    CreateCallback,
+    FanOut,
+    Invoke,
+    Op,
+    label,
+)
 from durable_gen._scope import Scope
 from durable_gen.errors import PayloadTooLarge
 from durable_gen.recipes import once
@@ -89,8 +98,10 @@ def check_size(op: Op[Any], text: str) -> None:
     """
     size = len(text.encode())
     if size > MAX_PAYLOAD:
+        sent = isinstance(op, Invoke)
+        what = f"the payload of {label(op)}" if sent else f"{label(op)}: its value"
         msg = (
-            f"{op.noun} {op.name!r}: its value takes {size} bytes as text, and the service keeps at "
-            f"most {MAX_PAYLOAD} of an operation: keep it elsewhere (S3, a table) and return where"
+            f"{what} takes {size} bytes as text, and the service keeps at most {MAX_PAYLOAD} of an "
+            f"operation: keep it elsewhere (S3, a table) and {'send' if sent else 'return'} where"
         )
         raise PayloadTooLarge(msg)

@@ -16,9 +16,8 @@ from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from durable_gen._effects import Call
+from durable_gen._effects import Call, running
 from durable_gen._outcome import Err, Ok, Outcome
-from durable_gen._step import running
 from durable_gen.errors import StepTimedOut
 
 Ended = tuple[Call, Outcome]

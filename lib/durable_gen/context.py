@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from durable_gen._ops import (
 )
 from durable_gen._policy import Completion, Progress
 from durable_gen._results import Batch, BatchItem, CompensationResult
-from durable_gen._schedule import Poll
+from durable_gen._schedule import Poll, Retry
 from durable_gen._scope import Scope
 from durable_gen.errors import UsageError
 
@@ -148,7 +147,7 @@ class Context:
 
     def random(self) -> float:
         """Draw a number from 0 to 1 that is the same on every replay."""
-        return random.Random(self._draw(16)).random()
+        return int.from_bytes(self._draw(8)) / 2**64
 
     def _draw(self, size: int) -> bytes:
         return blake2b(self._scope.draw().encode(), digest_size=size).digest()
@@ -255,11 +254,18 @@ class Context:
             fn, args = args[0], args[1:]
         else:
             fn = None
-        _check.callable_("ctx.step(name, fn, *args): fn", fn)
+        _check.function("ctx.step(name, fn, *args): fn", fn)
         if name == "<lambda>":
             name = None
         if retry is DEFAULT:
             retry = self._scope.execution.retry
+        elif retry is not None:
+            _check.one_of("ctx.step(retry=...)", retry, Retry, "a Retry or None")
+        if compensate is not None:
+            _check.function("ctx.step(compensate=...)", compensate)
+        if not isinstance(semantics, Semantics):
+            expected = "Semantics.AT_LEAST_ONCE or Semantics.AT_MOST_ONCE"
+            _check.one_of("ctx.step(semantics=...)", semantics, Semantics, expected)
         if timeout is not None:
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
         op: Op[Any] = Step(
@@ -296,10 +302,12 @@ class Context:
         Raises:
             UsageError: it is under 1 second or over 366 days.
         """
-        what = f"ctx.wait({name!r})"
-        total = seconds + minutes * 60 + hours * 3600 + days * 86400
-        if duration is not None:
-            total += _check.duration(what, duration)
+        what = f"ctx.wait({name!r})" if name else "ctx.wait(...)"
+        total = 0.0
+        units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
+        for amount, unit in units:
+            if amount:
+                total += _check.duration(what, amount) * unit
         if until is not None:
             if total:
                 msg = f"{what}: write either until= or a duration"
@@ -366,10 +374,11 @@ class Context:
         Raises:
             ConditionFailed: the check raised, or `poll` allows no more checks.
         """
-        _check.callable_("ctx.wait_for_condition(name, check): check", check)
-        return self._make(
-            Condition(_check.name(name), check, initial, poll or Poll(), serde, returns)
-        )
+        _check.function("ctx.wait_for_condition(name, check): check", check)
+        if poll is None:
+            poll = Poll()
+        _check.one_of("ctx.wait_for_condition(poll=...)", poll, Poll, "a Poll or None")
+        return self._make(Condition(_check.name(name), check, initial, poll, serde, returns))
 
     def callback(
         self,
@@ -432,7 +441,7 @@ class Context:
             CallbackTimedOut: nobody answered, or sent a heartbeat, in time.
             CallbackSubmitFailed: `submit` failed.
         """
-        _check.callable_("ctx.wait_for_callback(name, submit): submit", submit)
+        _check.function("ctx.wait_for_callback(name, submit): submit", submit)
         _check.deadline("ctx.wait_for_callback(timeout=...)", timeout)
         _check.deadline("ctx.wait_for_callback(heartbeat=...)", heartbeat)
         how = {"timeout": timeout, "heartbeat": heartbeat, "serde": serde, "returns": returns}
@@ -539,9 +548,9 @@ class Context:
             ChildContextFailed: the flow raised; its class is as it was raised where that is marked
                 with `@durable_error`.
         """
-        _check.callable_("ctx.child(name, flow, *args): flow", flow)
+        _check.function("ctx.child(name, flow, *args): flow", flow)
         return self._make(
-            Child(_check.name(name), flow, args, serde, returns, _sub_type(sub_type), virtual)
+            Child(_check.name(name), flow, args, serde, returns, _check.sub_type(sub_type), virtual)
         )
 
     def parallel(
@@ -578,7 +587,7 @@ class Context:
         children: list[Child[Any]] = [
             Child(
                 _check.name(branch),
-                _check.callable_("ctx.parallel(name, flows): each flow", flow),
+                _check.function("ctx.parallel(name, flows): each flow", flow),
                 (),
                 serde,
                 returns,
@@ -587,7 +596,7 @@ class Context:
             )
             for branch, flow in named
         ]
-        many = _check.at_least_one("ctx.parallel(max_concurrency=...)", max_concurrency)
+        many = _check.bound("ctx.parallel(max_concurrency=...)", max_concurrency)
         over = _completion("parallel", completion, len(children))
         return self._make(FanOut(_check.name(name), children, _same, many, None, over))
 
@@ -653,7 +662,7 @@ class Context:
             An operation that gives a `Batch`; an item that fails does not raise, see
             `Batch.raise_if_failed`.
         """
-        _check.callable_("ctx.map(name, items, flow): flow", flow)
+        _check.function("ctx.map(name, items, flow): flow", flow)
         virtual = _virtual(nesting)
         children: list[Child[Any]] = [
             Child(
@@ -667,8 +676,8 @@ class Context:
             )
             for i, item in enumerate(items)
         ]
-        many = _check.at_least_one("ctx.map(max_concurrency=...)", max_concurrency)
-        wave = _check.at_least_one("ctx.map(batch_size=...)", batch_size)
+        many = _check.bound("ctx.map(max_concurrency=...)", max_concurrency)
+        wave = _check.bound("ctx.map(batch_size=...)", batch_size)
         over = _completion("map", completion, len(children))
         return self._make(Map(_check.name(name), children, _same, many, wave, over, "Map"))
 
@@ -837,15 +846,6 @@ def _virtual(nesting: Nesting) -> bool:
     return nesting == "flat"
 
 
-def _sub_type(word: str | None) -> str | None:
-    if word is None:
-        return None
-    if not 1 <= len(word) <= 32 or not word.replace("-", "").replace("_", "").isalnum():
-        msg = f"sub_type must be 1 to 32 of [a-zA-Z0-9-_], not {word!r:.80}"
-        raise UsageError(msg)
-    return word
-
-
 def _some(word: str, ops: Sequence[Any]) -> None:
     if not ops:
         msg = f"ctx.{word}() of nothing would never end: give it at least one operation"
@@ -858,13 +858,13 @@ def _completion(
     if completion is None:
         return Completion()
     if not isinstance(completion, Completion):
-        predicate = _check.callable_(f"ctx.{word}(completion=...)", completion)
+        what = f"ctx.{word}(completion=...)"
+        predicate = _check.function(what, completion, "a Completion or a function")
         return Completion(predicate=predicate)
     least = completion.min_successful
     if least is not None and total and least > total:
-        msg = (
-            f"ctx.{word}(completion=Completion(min_successful={least})) can never be reached: "
-            f"there are {total} branches"
-        )
+        one, many = ("item", "items") if word == "map" else ("branch", "branches")
+        there = f"there is 1 {one}" if total == 1 else f"there are {total} {many}"
+        msg = f"ctx.{word}(completion=Completion(min_successful={least})) can never be reached: {there}"
         raise UsageError(msg)
     return completion

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from durable_gen import _codec, _dialect, _places, backends
+from durable_gen import _check, _codec, _dialect, _places, backends
 from durable_gen._driver import Driver, TokenSpent
 from durable_gen._failure import story
 from durable_gen._fibers import NO_ASYNC
@@ -118,7 +118,11 @@ class Handler(Generic[F]):
 
 
 def _from_environment() -> _dialect.Dialect:
-    return _dialect.named(os.environ.get("DURABLE_GEN_DIALECT") or _dialect.CORE.name)
+    name = os.environ.get("DURABLE_GEN_DIALECT") or _dialect.CORE.name
+    if name not in _dialect.DIALECTS:
+        msg = f"DURABLE_GEN_DIALECT={name!r} is unknown: set it to core or aws"
+        raise UsageError(msg)
+    return _dialect.named(name)
 
 
 def _failed(error: BaseException) -> dict[str, Any]:
@@ -176,9 +180,9 @@ def durable(
         "batch": batch,
         "max_workers": max_workers,
     }
-    if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
-        msg = f"@durable(max_workers=...) must be at least 1, not {max_workers!r}"
-        raise UsageError(msg)
+    _check.whole("@durable(max_workers=...)", max_workers)
+    if retry is not None:
+        _check.one_of("@durable(retry=...)", retry, Retry, "a Retry or None")
     if flow is None:
         return functools.partial(_handler, options=options)
     return _handler(flow, options=options)

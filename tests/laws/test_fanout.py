@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_gen import BatchItem, Completion, DeserializationError, durable_error
+from durable_gen import BatchItem, Completion, DeserializationError, durable, durable_error
 from durable_gen._failure import describe
 from durable_gen._fanout import Tally, read
 from durable_gen._model import ErrorObject
@@ -16,6 +16,7 @@ from durable_gen._ops import Child, FanOut, Map
 from durable_gen._policy import Reason
 from durable_gen._results import ItemStatus
 from durable_gen.errors import BatchFailed, ChildContextFailed, StepFailed
+from stub import Stub, event, logged, result
 
 NO = ErrorObject("ValueError", "no")
 
@@ -261,6 +262,26 @@ def test_summary_of_a_fan_out_in_which_nothing_ended_then_it_is_over_at_once(cou
     again = tally(count, before.summary(Reason.PREDICATE_SATISFIED))
     assert again.startable() == []
     assert Reason.PREDICATE_SATISFIED == again.reason()
+
+
+def over_at_once(event, ctx):
+    batch = yield ctx.map("each", range(4_000), lambda _, n: n, completion=lambda _: True)
+    return [len(batch), len(batch.values), batch.reason]
+
+
+def test_large_batch_that_was_over_at_once_then_replay_finds_it_again():
+    """Thousands of rows are over the limit though no item began: replay must not wait for one."""
+    first, second = Stub(), Stub()
+    live = durable(backend=first)(over_at_once)(event())
+    records = [
+        logged(update, "SUCCEEDED", Result=update["Payload"], **update["ContextOptions"])
+        for update in first.updates
+        if update["Action"] == "SUCCEED"
+    ]
+    assert [4_000, 0, "PREDICATE_SATISFIED"] == result(live)
+    assert [4_000, 0, "PREDICATE_SATISFIED"] == result(
+        durable(backend=second)(over_at_once)(event(*records))
+    )
 
 
 # --- what others wrote -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 import pytest
 
 from durable_gen._ids import operation_id
-from durable_gen._log import Log, around, differs, noun, title
+from durable_gen._log import Log, around, differs, noun, title, titled
 from durable_gen._model import Action, Change, Record, Status, Update
 
 EXECUTION = {"Id": "run-1", "Type": "EXECUTION", "Status": "STARTED"}
@@ -156,9 +156,9 @@ def test_records_that_no_code_came_to_then_they_are_left_over(records, read, clo
         ("WAIT", "Wait", "wait"),
         ("CALLBACK", "Callback", "callback"),
         ("CHAINED_INVOKE", "ChainedInvoke", "invoke"),
-        ("CONTEXT", "Context", "child_context"),
-        ("CONTEXT", "RunInChildContext", "child_context"),
-        ("CONTEXT", "Mine", "child_context"),
+        ("CONTEXT", "Context", "child context"),
+        ("CONTEXT", "RunInChildContext", "child context"),
+        ("CONTEXT", "Mine", "child context"),
         ("CONTEXT", "Parallel", "parallel"),
         ("CONTEXT", "Map", "map"),
         ("CONTEXT", "MapItem", "item"),
@@ -175,12 +175,25 @@ def test_kind_then_it_is_named_as_users_know_it(type_, sub_type, expected):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
-    [(CHARGE, "step 'charge'"), (without("Name"), "step without a name")],
+    ("identity", "expected"),
+    [
+        (("STEP", "Step", "charge"), "step 'charge'"),
+        (("STEP", "Step", None), "step without a name"),
+        (("STEP", "Step", "charge", "payment/charge"), "step 'payment/charge'"),
+        (("CONTEXT", "Context", "pay"), "child context 'pay'"),
+        (("CONTEXT", "Mine", "pay"), "child context 'pay' (Mine)"),
+        (("CONTEXT", "Mine", None), "child context without a name (Mine)"),
+        (("CONTEXT", "Map", "each"), "map 'each'"),
+    ],
 )
-def test_record_then_its_title_has_kind_and_name(found, expected):
-    """A record is named in a few words."""
-    assert expected == title(Record(found))
+def test_operation_then_its_title_has_kind_and_name(identity, expected):
+    """An operation is named in a few words, with a sub type of the user's own."""
+    assert expected == title(*identity)
+
+
+def test_record_then_its_title_is_its_operations():
+    """The log and the code are named alike, so that one can be held against the other."""
+    assert title("STEP", "Step", "charge") == titled(Record(CHARGE))
 
 
 def test_place_in_the_log_then_its_neighbours_are_drawn():
@@ -203,6 +216,6 @@ def test_place_in_the_log_then_its_neighbours_are_drawn():
 
 
 def test_place_beyond_the_log_then_it_is_drawn_empty():
-    """Where the log has nothing the drawing says so, and that the flow ended there."""
+    """Where the log has nothing the drawing says so."""
     expected = "  >   1  (nothing)\n         the code: ends here"
-    assert expected == around(Log([]), None, 1, None)
+    assert expected == around(Log([]), None, 1, "ends here")
