@@ -6,11 +6,11 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from replays import failure
-from stub import ARN, Stub, event, logged, result
 
 from durable_gen import Serde, UsageError, backends, durable, durable_error
 from durable_gen.backends import default
+from replays import failure
+from stub import ARN, Stub, event, logged, result
 
 SIX_MB = 6 * 1024 * 1024
 
@@ -64,7 +64,7 @@ def test_error_of_a_workflow_has_the_users_stack():
 
 
 @durable_error
-class Declined(Exception):
+class Declined(Exception):  # noqa: N818
     pass
 
 
@@ -99,7 +99,8 @@ def test_result_that_is_too_large_for_an_envelope_goes_by_checkpoint():
     stub = Stub()
     value = '"' * (2 * 1024 * 1024)  # 4 MB as text, 8 MB in the envelope
     envelope = durable(backend=stub)(lambda event, ctx: value)(event())
-    assert len(json.dumps(envelope).encode()) <= SIX_MB
+    size = len(json.dumps(envelope).encode())
+    assert size <= SIX_MB
     assert "SUCCEEDED" == envelope["Status"]
     (update,) = stub.updates
     assert ("EXECUTION", "SUCCEED") == (update["Type"], update["Action"])

@@ -6,10 +6,10 @@ import json
 from hashlib import blake2b
 
 import pytest
-from replays import failure, log
-from stub import Stub, event, logged, result
 
 from durable_gen import BatchFailed, ChildContextFailed, Completion, durable
+from replays import failure, log
+from stub import Stub, event, logged
 
 KIB_256 = 262_144
 ROOT_1 = "1ced8f5be2db23a6513eba4d819c73806424748a7bc6fa0d792cc1c7d1775a97"
@@ -180,7 +180,7 @@ def test_branch_that_suspends_keeps_its_place():
     make = lambda ctx: ctx.parallel("p", [napping, stepping("work", "done")])  # noqa: E731
     envelope, first = run(make)
     assert {"Status": "PENDING"} == envelope
-    assert "CONTEXT SUCCEED parallel-branch-1 \"done\"" in first.stream
+    assert 'CONTEXT SUCCEED parallel-branch-1 "done"' in first.stream
     assert not [line for line in first.stream if "FAIL" in line]
     batch, second = run(make, *log(first, "nap"))
     assert ["rested", "done"] == batch.values
@@ -428,149 +428,3 @@ def test_early_end_is_found_again_though_it_was_large():
     assert ["STARTED", "SUCCEEDED"] == [item.status for item in replayed]
     assert batch == replayed
     assert [] == second.calls
-
-
-# --- all, settled, any, race -----------------------------------------------------------------------
-
-
-def value_of(make, *records, stub=None, **options):
-    """Run a flow that returns what one combinator gives."""
-    stub = stub or Stub()
-
-    @durable(backend=stub, **options)
-    def handler(event, ctx):
-        return (yield make(ctx))
-
-    return handler(event(*records)), stub
-
-
-def boom():
-    raise RuntimeError("declined")
-
-
-def test_all_gives_every_value_in_order():
-    """all() of operations, flows and generators gives a tuple of their values."""
-
-    def flow(ctx):
-        return (yield ctx.step("c", lambda: 3))
-
-    seen, _ = run(lambda ctx: ctx.all(ctx.step("a", lambda: 1), lambda ctx: 2, flow, flow(ctx)))
-    assert (1, 2, 3, 3) == seen
-
-
-def test_all_of_nothing_is_an_empty_tuple():
-    """There is nothing to wait for."""
-    assert () == run(lambda ctx: ctx.all())[0]
-
-
-def test_all_raises_the_first_error_as_itself_live_and_on_replay():
-    """The error is the operation's own, and the same on replay."""
-    make = lambda ctx: ctx.all(ctx.step("a", int), ctx.step("b", boom, retry=None))  # noqa: E731
-    live, stub = value_of(make)
-    assert ("StepFailed", "step failed for operation 'b': RuntimeError: declined") == failure(live)
-    replayed, second = value_of(make, *log(stub))
-    assert failure(live) == failure(replayed)
-    assert [] == second.calls
-
-
-def test_all_gives_up_the_rest_when_one_fails():
-    """The first failure ends it: what still waits is not waited for."""
-    make = lambda ctx: ctx.all(ctx.wait("nap", 30), ctx.step("b", boom, retry=None))  # noqa: E731
-    assert "StepFailed" == failure(value_of(make)[0])[0]
-
-
-def test_settled_never_raises():
-    """settled() gives an item for each, failed or not."""
-    make = lambda ctx: ctx.settled(ctx.step("a", int), ctx.step("b", boom, retry=None))  # noqa: E731
-    items, _ = run(make)
-    assert ["SUCCEEDED", "FAILED"] == [item.status for item in items]
-    assert "step failed for operation 'b': RuntimeError: declined" == str(items[1].error)
-
-
-def test_any_gives_the_first_success():
-    """Failures before it do not count."""
-    make = lambda ctx: ctx.any(  # noqa: E731
-        ctx.step("a", boom, retry=None), ctx.wait("nap", 30), ctx.step("b", lambda: 2)
-    )
-    assert 2 == result(value_of(make)[0])
-
-
-def test_any_of_failures_raises_all_of_them():
-    """When all fail it is BatchFailed, live as on replay."""
-    make = lambda ctx: ctx.any(ctx.step("a", boom, retry=None))  # noqa: E731
-    live, stub = value_of(make)
-    replayed, _ = value_of(make, *log(stub))
-    assert "BatchFailed" == failure(live)[0]
-    assert failure(live) == failure(replayed)
-
-
-def test_race_records_the_winner_before_anyone_sees_it():
-    """Law 9: the context is closed with the winner before its value is delivered."""
-    stub, seen = Stub(), []
-
-    @durable(backend=stub)
-    def handler(event, ctx):
-        value = yield ctx.race(ctx.wait("nap", 30), ctx.step("a", lambda: 7))
-        seen.append((value, [u["Action"] for u in stub.updates if u["Type"] == "CONTEXT"]))
-
-    handler(event())
-    assert [(7, ["START", "SUCCEED"])] == seen
-
-
-def test_race_has_the_recorded_winner_though_the_loser_has_ended_too():
-    """On replay the order in which things ended is the recorded one."""
-    make = lambda ctx: ctx.race(ctx.wait("nap", 30), ctx.step("a", lambda: 7))  # noqa: E731
-    _, stub = value_of(make)
-    replayed, second = value_of(make, *log(stub, "nap"))
-    assert 7 == result(replayed)
-    assert [] == second.calls
-
-
-def test_race_of_an_error_raises_it():
-    """Whatever ends first counts, an error too."""
-    make = lambda ctx: ctx.race(ctx.wait("nap", 30), ctx.step("a", boom, retry=None))  # noqa: E731
-    assert "StepFailed" == failure(value_of(make)[0])[0]
-
-
-def test_race_as_a_timeout():
-    """A wait that ends first wins over work that goes on: its value is None."""
-    make = lambda ctx: ctx.race(ctx.invoke("work", "other"), ctx.wait("limit", 30))  # noqa: E731
-    envelope, stub = value_of(make)
-    assert {"Status": "PENDING"} == envelope
-    assert result(value_of(make, *log(stub, "limit"))[0]) is None
-
-
-@pytest.mark.parametrize("word", ["any", "race"])
-def test_first_of_nothing_is_refused(word):
-    """What would never end is an error where it is made."""
-    assert "UsageError" == failure(value_of(lambda ctx: getattr(ctx, word)())[0])[0]
-
-
-def test_combinators_nest():
-    """A combinator is an operation like another."""
-    inner = lambda ctx: ctx.all(ctx.step("a", lambda: 1), ctx.step("b", lambda: 2))  # noqa: E731
-    make = lambda ctx: ctx.all(inner(ctx), ctx.race(ctx.step("c", lambda: 3)))  # noqa: E731
-    live, stub = run(make)
-    assert ((1, 2), 3) == live
-    replayed, second = run(make, *log(stub))
-    assert ((1, 2), 3) == replayed
-    assert [] == second.calls
-
-
-def test_flush_may_stand_in_a_combinator():
-    """all() takes any operations: one that is on no wire gives None."""
-    make = lambda ctx: ctx.all(ctx.flush(), ctx.step("a", lambda: 1))  # noqa: E731
-    assert (None, 1) == run(make)[0]
-
-
-def test_callback_result_may_stand_in_a_combinator():
-    """The answer to a callback is an operation like another."""
-    update = {"Id": ROOT_1, "Type": "CALLBACK", "SubType": "Callback", "Name": "cb"}
-    record = logged(update, "SUCCEEDED", CallbackId="c-1", Result='"yes"')
-
-    @durable(backend=Stub())
-    def handler(event, ctx):
-        callback = yield ctx.callback("cb")
-        return (yield ctx.race(callback.result(), ctx.wait("limit", 60)))
-
-    assert "yes" == result(handler(event(record)))

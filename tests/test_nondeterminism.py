@@ -388,6 +388,34 @@ def test_map_with_fewer_items_is_an_error_when_it_ends():
     assert "item 'ship/map-item-2'" in text
 
 
+def test_flat_map_with_fewer_items_is_an_error_when_it_ends():
+    """Items that are off the wire leave their operations' records, which no code comes to."""
+
+    def before(event, ctx):
+        yield ctx.map("ship", [1, 2, 3], pack, nesting="flat")
+
+    def now(event, ctx):
+        yield ctx.map("ship", [1, 2], pack, nesting="flat")
+
+    kind, text = failure(replay(before, now, "settle"))
+    assert "NonDeterminismError" == kind
+    assert text.startswith(f"{place(now, 'ctx.map')}: ")
+
+
+def test_all_of_fewer_operations_is_an_error_when_it_ends():
+    """The same of the operations given to a combinator."""
+
+    def before(event, ctx):
+        yield ctx.all(ctx.wait("settle", 5), ctx.step("charge", nothing), ctx.step("ship", nothing))
+
+    def now(event, ctx):
+        yield ctx.all(ctx.wait("settle", 5), ctx.step("charge", nothing))
+
+    kind, text = failure(replay(before, now, "settle"))
+    assert "NonDeterminismError" == kind
+    assert text.startswith(f"{place(now, 'ctx.all')}: ")
+
+
 @pytest.mark.parametrize("items", [[1, 2], [1, 2, 3, 4]], ids=["fewer", "more"])
 def test_map_that_is_over_with_another_number_of_items_is_an_error(items):
     """A batch is as long as it was recorded; results are neither lost nor made up."""

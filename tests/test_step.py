@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import pytest
-from replays import failure, log
-from stub import STARTED, Stub, event, logged, result
 
 from durable_gen import (
     Retry,
@@ -19,6 +18,8 @@ from durable_gen import (
     durable,
     durable_error,
 )
+from replays import failure, log
+from stub import STARTED, Stub, event, logged, result
 
 ROOT_1 = "1ced8f5be2db23a6513eba4d819c73806424748a7bc6fa0d792cc1c7d1775a97"
 IDENTITY = {"Id": ROOT_1, "Type": "STEP", "SubType": "Step", "Name": "charge"}
@@ -339,7 +340,7 @@ def test_failure_with_data_only_is_told_by_its_data():
 
 
 @durable_error
-class Declined(Exception):
+class Declined(Exception):  # noqa: N818
     def __init__(self, reason, limit):
         super().__init__(reason, limit)
         self.reason = reason
@@ -363,6 +364,17 @@ def test_durable_error_is_caught_by_its_class_live_and_on_replay():
     handler(event())
     handler.using(Stub())(event(*log(first)))
     assert [(Declined, ("no funds", 50), "no funds", 50)] * 2 == seen
+
+
+@pytest.mark.parametrize("error", [ValueError("é" * 100_000), Declined("é" * 100_000, 1)])
+def test_error_with_a_long_text_is_cut_to_what_the_service_takes(error):
+    """An error takes at most 32,768 bytes as JSON: its text and data are cut, never refused."""
+
+    def charge():
+        raise error
+
+    _, stub = run(charge, retry=None)
+    assert 32_768 >= len(json.dumps(stub.updates[-1]["Error"], ensure_ascii=False).encode())
 
 
 def test_durable_error_passes_through_a_child():

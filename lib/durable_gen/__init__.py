@@ -1,9 +1,16 @@
 """Durable workflows on AWS Lambda, written as generators."""
 
+from durable_gen._effects import StepInfo
 from durable_gen._failure import durable_error
 from durable_gen._ops import Callback, Flow, Op, Semantics
-from durable_gen._policy import Completion, Progress
-from durable_gen._results import Batch, BatchItem, CompensationItem, CompensationResult
+from durable_gen._policy import Completion, Progress, Reason
+from durable_gen._results import (
+    Batch,
+    BatchItem,
+    CompensationItem,
+    CompensationResult,
+    ItemStatus,
+)
 from durable_gen._schedule import Poll, Retry
 from durable_gen._serde import Json, Serde, SerdeInfo, Text
 from durable_gen._step import current_step
@@ -60,6 +67,7 @@ __all__ = [
     "InvokeFailed",
     "InvokeStopped",
     "InvokeTimedOut",
+    "ItemStatus",
     "Json",
     "NonDeterminismError",
     "Op",
@@ -67,12 +75,14 @@ __all__ = [
     "PayloadTooLarge",
     "Poll",
     "Progress",
+    "Reason",
     "Retry",
     "Semantics",
     "Serde",
     "SerdeInfo",
     "SerializationError",
     "StepFailed",
+    "StepInfo",
     "StepInterrupted",
     "StepTimedOut",
     "Text",

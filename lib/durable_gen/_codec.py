@@ -9,10 +9,24 @@ import orjson
 from attrs import frozen
 
 from durable_gen._failure import describe
-from durable_gen._model import MAX_RESULT, Raw, Type
-from durable_gen._ops import CallbackResult, Child, Condition, Op, Step, label
+from durable_gen._model import MAX_RESPONSE, MAX_RESULT, Raw, Type
+from durable_gen._ops import (
+    CallbackResult,
+    Child,
+    Condition,
+    CreateCallback,
+    Invoke,
+    Op,
+    Step,
+    label,
+)
 from durable_gen._serde import Json, Serde, SerdeInfo, returned
-from durable_gen.errors import DeserializationError, PayloadTooLarge, UsageError
+from durable_gen.errors import (
+    DeserializationError,
+    PayloadTooLarge,
+    SerializationError,
+    UsageError,
+)
 
 JSON = Json()
 
@@ -101,6 +115,11 @@ def succeeded(text: str) -> dict[str, Any]:
     return {"Status": "SUCCEEDED", "Result": text}
 
 
+def too_long(envelope: Mapping[str, Any]) -> bool:
+    """Tell whether an envelope is longer than Lambda takes, though its result is not."""
+    return len(envelope["Result"]) > MAX_RESULT // 6 and len(orjson.dumps(envelope)) > MAX_RESPONSE
+
+
 def failed(error: BaseException) -> dict[str, Any]:
     """Make the envelope of a workflow that failed."""
     return {"Status": "FAILED", "Error": describe(error).to_wire()}
@@ -125,11 +144,25 @@ class Values:
 
     def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
         """Encode what an operation gives."""
-        return self._serde(op).dumps(value, self._info(op, operation_id, attempt))
+        info = self._info(op, operation_id, attempt)
+        try:
+            return self._serde(op).dumps(value, info)
+        except SerializationError:
+            raise
+        except Exception as error:
+            msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
+            raise SerializationError(msg) from error
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
         """Decode what an operation gives."""
-        return self._serde(op).loads(text, self._info(op, operation_id))
+        info = self._info(op, operation_id)
+        try:
+            return self._serde(op).loads(text, info)
+        except DeserializationError:
+            raise
+        except Exception as error:
+            msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
+            raise DeserializationError(msg) from error
 
     def dump_payload(self, op: Any, operation_id: str) -> str:
         """Encode what an operation sends."""
@@ -148,7 +181,8 @@ class Values:
     def _serde(self, op: Op[Any]) -> Serde:
         if isinstance(op, CallbackResult):
             op = op.callback.op
-        return getattr(op, "serde", None) or self.default
+        outside = isinstance(op, CreateCallback | Invoke)  # who answers knows no serde of ours
+        return getattr(op, "serde", None) or (JSON if outside else self.default)
 
     def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
         what = label(op)

@@ -72,7 +72,8 @@ def recorded(records: Mapping[str, Raw]) -> Dialect | None:
             case CORE.child | CORE.item | CORE.compensation:
                 return CORE
             case "Parallel" | "Map":
-                first = operation_id(raw["Id"], AWS.first)
-                if first in records or operation_id(first, 1) in records:
-                    return AWS
+                for dialect in (AWS, CORE):  # core's first is AWS's second: AWS is asked first
+                    first = operation_id(raw["Id"], dialect.first)
+                    if first in records or operation_id(first, 1) in records:
+                        return dialect
     return None

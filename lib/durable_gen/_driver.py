@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from durable_gen import _faults, _park
 from durable_gen._effects import Calls, Done, Flush, Idle, Park
 from durable_gen._kernel import Kernel
-from durable_gen._model import MAX_UPDATES, Raw, Update
+from durable_gen._model import MAX_UPDATES, Action, Change, Raw, Type, Update
 from durable_gen._outcome import Outcome
 from durable_gen._workers import Workers
 from durable_gen.backends import Backend
@@ -74,6 +75,13 @@ class Driver:
             workers.close()
             _park.park(kernel.remains(), "its invocation has ended")
             kernel.forget()
+
+    def close(self, execution_id: str, text: str) -> None:
+        """End the execution with a result that the envelope has no room for."""
+        change = Change(Action.SUCCEED, text)
+        id_ = f"execution-result-{execution_id}"[:64]
+        with suppress(TokenSpent):  # an execution that is over has no further token
+            self._checkpoint([Update(id_, Type.EXECUTION, None, None, None, change)])
 
     def _drive(self, kernel: Kernel, workers: Workers) -> Outcome | None:
         while True:

@@ -22,10 +22,13 @@ from durable_gen.errors import DurableError, OperationFailed
 E = TypeVar("E", bound=type[BaseException])
 
 LIBRARY = str(Path(__file__).parent)
-MAX_FRAMES = 20  # frames of a stack trace that are kept: the innermost
-MAX_TEXT = (
-    8_192  # characters of a message that are kept: with the stack under the 32 KiB of an error
-)
+# What is kept of an error is under the 32 KiB that the service's own runner takes of one.
+MAX_FRAMES = 20  # frames of a stack trace: the innermost
+MAX_FRAME = 400  # bytes of one of them
+MAX_TEXT = 8_192  # bytes of a message
+MAX_DATA = 12_288  # bytes of an exception's arguments and attributes
+MAX_PART = 1_000  # bytes of a text among them, where they are too many
+MAX_DEPTH = 20  # levels among them
 
 OURS: dict[str, type[DurableError]] = {
     name: found
@@ -60,12 +63,23 @@ def type_name(cls: type[BaseException]) -> str:
 
 def describe(error: BaseException) -> ErrorObject:
     """Say what is recorded of an exception."""
-    text = str(error)
-    if len(text) > MAX_TEXT:
-        text = text[:MAX_TEXT] + "…"
-    return ErrorObject(
-        type_name(type(error)), text, _data(error), tuple(frames(error.__traceback__))
-    )
+    stack = tuple(_cut(frame, MAX_FRAME) for frame in frames(error.__traceback__))
+    return ErrorObject(type_name(type(error)), _cut(_text(error), MAX_TEXT), _data(error), stack)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # its own __str__ is broken
+        return f"(its text cannot be made: {type(problem).__name__})"
+
+
+def _cut(text: str, most: int) -> str:
+    """Shorten a text to so many bytes; what UTF-8 has no bytes for is replaced."""
+    if text.isascii() and len(text) <= most:
+        return text
+    data = text.encode(errors="backslashreplace")
+    return data.decode() if len(data) <= most else data[:most].decode(errors="ignore") + "…"
 
 
 def _data(error: BaseException) -> str | None:
@@ -83,8 +97,33 @@ def _own(error: OperationFailed) -> dict[str, Any]:
 
 
 def _json(value: object) -> str:
-    option = orjson.OPT_NON_STR_KEYS
-    return orjson.dumps(value, default=str, option=option).decode()
+    try:
+        text = orjson.dumps(value, default=_plainly, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, ValueError):  # numbers beyond 64 bits, lone surrogates, circles
+        text = ""
+    if not text or len(text.encode()) > MAX_DATA:
+        text = orjson.dumps(_plain(value)).decode()
+    return text if len(text.encode()) <= MAX_DATA else ""
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Make JSON of a value, whatever it is: texts are cut, what JSON has no word for is text."""
+    if isinstance(value, dict) and depth < MAX_DEPTH:
+        return {_plainly(key): _plain(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+        return [_plain(one, depth + 1) for one in value]
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int) and abs(value) < 2**63:
+        return value
+    return _plainly(value)
+
+
+def _plainly(value: Any) -> str:
+    try:
+        return _cut(str(value), MAX_PART)
+    except Exception:
+        return f"({type(value).__name__})"
 
 
 def rebuild(
@@ -106,26 +145,30 @@ def rebuild(
     """
     name = error.type or ""
     user = _registered.get(name)
-    if user is not None and error.data is not None:
-        return _restored(user, error.data)
+    if user is not None and (made := _restored(user, error.data)) is not None:
+        return made
     ours = OURS.get(name)
     if ours is not None:
         if not issubclass(ours, OperationFailed):
             return ours(error.message or "")
-        if error.data is not None and issubclass(ours, passing):
-            return _restored(ours, error.data)
+        if issubclass(ours, passing) and (made := _restored(ours, error.data)) is not None:
+            return made
     return wrapper(operation, error.type, error.message, error.data, error.stack_trace)
 
 
-def _restored(cls: type[BaseException], data: str) -> BaseException:
-    stored = orjson.loads(data)
-    args = stored["args"]
-    if issubclass(cls, OperationFailed):
-        made: BaseException = cls(*args)
-    else:
-        made = cls.__new__(cls, *args)
-        made.args = tuple(args)
-    vars(made).update(stored["attributes"])
+def _restored(cls: type[BaseException], data: str | None) -> BaseException | None:
+    """Make an exception from what was recorded of it; None where that was written by others."""
+    try:
+        stored = orjson.loads(data or "")
+        args, attributes = tuple(stored["args"]), dict(stored["attributes"])
+        if issubclass(cls, OperationFailed):
+            made: BaseException = cls(*args)
+        else:
+            made = cls.__new__(cls, *args)
+            made.args = args
+        vars(made).update(attributes)
+    except (ValueError, TypeError, KeyError):
+        return None
     return made
 
 

@@ -40,6 +40,7 @@ class Tally:
     """
 
     __slots__ = (
+        "begun",
         "errors",
         "failed",
         "in_flight",
@@ -64,6 +65,7 @@ class Tally:
         self.errors: list[ErrorObject | None] = [None] * total
         self.lives: dict[int, BaseException] = {}
         self.next = 0
+        self.begun = False
         self.in_flight = self.succeeded = self.failed = 0
         self.verdict: tuple[str, Reason] | None = None
         if summary:
@@ -74,8 +76,8 @@ class Tally:
         """Take the branches that may start now: within `max_concurrency` and the current wave."""
         total = len(self.statuses)
         if self.verdict is not None:
-            begun = [i for i, letter in enumerate(self.verdict[0]) if letter in "SF"]
-            self.next, begun = total, begun if self.next == 0 else []
+            ended = [i for i, letter in enumerate(self.verdict[0]) if letter in "SF"]
+            begun = [] if self.begun else ended
         else:
             room = total if self.op.max_concurrency is None else self.op.max_concurrency
             end = total
@@ -86,6 +88,7 @@ class Tally:
             end = min(end, self.next + room - self.in_flight)
             begun = list(range(self.next, end))
             self.next = max(self.next, end)
+        self.begun = True
         self.in_flight += len(begun)
         for index in begun:
             self.statuses[index] = ItemStatus.STARTED
@@ -106,7 +109,7 @@ class Tally:
     def reason(self) -> Reason | None:
         """Say why it is over, if it is."""
         if self.verdict is not None:
-            return self.verdict[1] if self.next and not self.in_flight else None
+            return self.verdict[1] if self.begun and not self.in_flight else None
         return over(self.op.completion, Progress(self.succeeded, self.failed, len(self.statuses)))
 
     def final(self) -> list[ItemStatus]:
@@ -165,10 +168,11 @@ def read(
         stored = orjson.loads(text)
         rows = {row["index"]: row for row in stored["results"]}
         reason = Reason(_word(stored["completion_reason"]))
-    except (ValueError, KeyError, TypeError) as error:
+        statuses = {index: ItemStatus(_word(row["status"])) for index, row in rows.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"the record of {op.noun} {op.name!r} does not hold a batch: {error}"
         raise DeserializationError(msg) from error
-    if len(rows) != len(op.flows):
+    if rows.keys() != set(range(len(op.flows))):
         parts = "items" if isinstance(op, Map) else "branches"
         msg = (
             f"{label(op)} has {len(op.flows)} {parts}, and {len(rows)} were recorded when it was "
@@ -177,8 +181,7 @@ def read(
         raise NonDeterminismError(msg)
     items = []
     for index, child in enumerate(op.flows):
-        row = rows.get(index, {})
-        status = ItemStatus(_word(row.get("status", ItemStatus.NOT_STARTED)))
+        row, status = rows[index], statuses[index]
         value = failure = None
         if status is ItemStatus.SUCCEEDED:
             result = row.get("result")

@@ -58,7 +58,7 @@ from durable_gen._ops import Flush as FlushOp
 from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
 from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._scope import Execution, Scope, foreign
-from durable_gen._values import Values, check_size, load, passes, plain
+from durable_gen._values import Values, check_size, load, passes, plain, register
 from durable_gen.errors import (
     ChildContextFailed,
     DurableError,
@@ -258,6 +258,8 @@ class Kernel:
             if type(op) is Inline:
                 fiber.stack.append(op.flow(*op.args))
                 self.ready.append((fiber, None, None))
+            elif type(op) is FlushOp and not self.outbox:
+                self.ready.append((fiber, None, None))
             elif type(op) is FlushOp:
                 self.outbox.add(None, RESUME, Task(op, None, "", None, scope, fiber))
             elif type(op) is CallbackResult:
@@ -392,7 +394,8 @@ class Kernel:
         tally = task.tally
         assert tally is not None
         reason = tally.reason()
-        for index in () if reason is not None else tally.startable():
+        indexes = [] if reason is not None else tally.startable()
+        for index in indexes:
             id_ = operation_id(task.id, self.execution.dialect.first + index)
             child = tally.op.flows[index]
             assert task.inside is not None
@@ -402,6 +405,8 @@ class Kernel:
                 self._begin(branch)
             except DurableError as error:
                 self._fail(branch, error)
+        if reason is None and not indexes:
+            reason = tally.reason()  # nothing was to be begun: that may be the end of it
         if reason is None:
             return
         following = self.execution.dialect.first + len(tally.statuses)
@@ -546,8 +551,7 @@ class Kernel:
         except Exception as failure:
             self._conclude(task, None, failure)
             return
-        if type(op) is Step and op.compensate is not None:
-            scope.compensations.append((op.name, op.compensate, op.args, value))
+        register(scope, op, value)
         self._conclude(task, value, None)
 
     def _fail(self, task: Task, error: BaseException) -> None:

@@ -11,6 +11,7 @@ from attrs import define, frozen
 
 MAX_PAYLOAD = 1_048_576  # bytes of one operation's payload (service model: OperationPayload)
 MAX_RESULT = 6_291_456  # bytes of a handler's result (service model: 6 MB for EXECUTION)
+MAX_RESPONSE = MAX_RESULT - 50  # bytes of what a handler returns (AWS's SDKs keep to it)
 SUMMARY_ABOVE = 262_144  # bytes of a context's result above which its children are kept instead
 MAX_UPDATES = 250  # updates in one checkpoint
 MAX_CHECKPOINT = 750 * 1024  # bytes of updates in one checkpoint

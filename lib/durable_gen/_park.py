@@ -128,8 +128,8 @@ def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
                 continue
             except BaseException:  # noqa: S110 - what a dead workflow raises concerns nobody
                 pass
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(generator))
             break
-        ctypes.pythonapi.Py_DecRef(ctypes.py_object(generator))
     warnings.warn(
         f"{where}: a workflow that was suspended inside a try or with was closed, because more than "
         f"{MOST_KEPT} of them are kept; its finally blocks ran, and operations that they yield did "

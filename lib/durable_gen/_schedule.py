@@ -28,8 +28,10 @@ def _growth(what: str, backoff: Any, jitter: Any) -> None:
 
 def spread(initial: float, maximum: float, backoff: float, attempt: int) -> float:
     """Say how long to wait after an attempt, before jitter, in seconds."""
-    growth: float = float(backoff) ** min(attempt - 1, 512)
-    return min(maximum, initial * growth) if math.isfinite(growth) else maximum
+    try:
+        return min(maximum, initial * float(backoff) ** (attempt - 1))
+    except OverflowError:
+        return maximum if initial else 0
 
 
 def jittered(seconds: float, jitter: Jitter, draw: float) -> int:

@@ -223,8 +223,10 @@ _returns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 @cache
 def _plain(hint: Any) -> bool:
-    if hint in SCALARS or typing.is_typeddict(hint) or isinstance(hint, typing.TypeVar):
+    if hint in SCALARS or isinstance(hint, typing.TypeVar):
         return True
+    if typing.is_typeddict(hint):
+        return all(plain(_bare(part)) for part in typing.get_type_hints(hint).values())
     origin, args = get_origin(hint), get_args(hint)
     if origin is dict:
         return args[0] in (str, Any) and plain(args[1])
@@ -233,11 +235,16 @@ def _plain(hint: Any) -> bool:
     return origin is typing.Literal
 
 
+def _bare(hint: Any) -> Any:
+    marked = get_origin(hint) in (typing.Required, typing.NotRequired)
+    return get_args(hint)[0] if marked else hint
+
+
 def plain(hint: Any) -> bool:
     """Tell whether a type is JSON's own, so that values of it need no structuring."""
     try:
         return hint is Any or _plain(hint)
-    except TypeError:  # a hint that cannot be hashed
+    except (TypeError, NameError):  # a hint that cannot be hashed, or names what is not there
         return False
 
 

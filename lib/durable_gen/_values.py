@@ -17,8 +17,10 @@ from durable_gen._ops import (
     FanOut,
     Invoke,
     Op,
+    Step,
     label,
 )
+from durable_gen._results import ItemStatus
 from durable_gen._scope import Scope
 from durable_gen.errors import PayloadTooLarge
 from durable_gen.recipes import once
@@ -66,7 +68,11 @@ def load(
         def branch(index: int, stored: str | None) -> Any:
             return load(values, op.flows[index], operation_id(id, first + index), scope, stored)
 
-        return op.picked(read(op, text or "", branch, lambda child: plain(values, child), lives))
+        batch = read(op, text or "", branch, lambda child: plain(values, child), lives)
+        for child, item in zip(op.flows, batch, strict=True):
+            if passes(child) and item.status is ItemStatus.SUCCEEDED:
+                register(scope, child.inner()[0], item.value)
+        return op.picked(batch)
     if text is None:
         return None
     if passes(op):
@@ -74,6 +80,12 @@ def load(
     if isinstance(op, CreateCallback):
         return Callback(text, op.name, id, op, scope.made_anywhere)
     return values.loads(op, text, id)
+
+
+def register(scope: Scope, op: Op[Any], value: Any) -> None:
+    """Note how a step that succeeded is undone."""
+    if type(op) is Step and op.compensate is not None:
+        scope.compensations.append((op.name, op.compensate, op.args, value))
 
 
 def plain(values: Values, op: Op[Any]) -> bool:

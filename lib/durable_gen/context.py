@@ -60,23 +60,23 @@ class ContextLog:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def debug(self, message: str, *args: Any, **data: Any) -> None:
+    def debug(self, message: str, /, *args: Any, **data: Any) -> None:
         """Log a message with structured data, for those who look closely."""
         self._log("debug", message, args, data)
 
-    def info(self, message: str, *args: Any, **data: Any) -> None:
+    def info(self, message: str, /, *args: Any, **data: Any) -> None:
         """Log a message with structured data."""
         self._log("info", message, args, data)
 
-    def warning(self, message: str, *args: Any, **data: Any) -> None:
+    def warning(self, message: str, /, *args: Any, **data: Any) -> None:
         """Log a message with structured data about something to look into."""
         self._log("warning", message, args, data)
 
-    def error(self, message: str, *args: Any, **data: Any) -> None:
+    def error(self, message: str, /, *args: Any, **data: Any) -> None:
         """Log a message with structured data about something that went wrong."""
         self._log("error", message, args, data)
 
-    def exception(self, message: str, *args: Any, **data: Any) -> None:
+    def exception(self, message: str, /, *args: Any, **data: Any) -> None:
         """Log a message with structured data and the exception being handled."""
         self._log("error", message, args, {**data, "exc_info": True})
 
@@ -231,10 +231,12 @@ class Context:
                 own name is taken.
             *args: the function, perhaps `async def`, and its arguments.
             retry: when it is tried again after it raised; None for never. By default the handler's
-                policy: 6 attempts, 5 s doubling to 60 s, full jitter.
+                policy: 6 attempts, 5 s doubling to 60 s, full jitter. A step that is to run at most
+                once has none unless it names one.
             timeout: seconds that one attempt may take; then it is given up and counts as failed
                 with StepTimedOut. A plain function goes on in its thread, unheard.
-            semantics: whether an attempt that was cut off is run again.
+            semantics: whether an attempt that was cut off is run again; AT_MOST_ONCE: it failed
+                with StepInterrupted.
             serde: how its value is stored; by default the handler's, JSON.
             returns: the type that its value is read back as; by default its annotation.
             compensate: undoes it: called with the step's arguments and its value by
@@ -258,7 +260,8 @@ class Context:
         if name == "<lambda>":
             name = None
         if retry is DEFAULT:
-            retry = self._scope.execution.retry
+            once = semantics is Semantics.AT_MOST_ONCE
+            retry = None if once else self._scope.execution.retry
         elif retry is not None:
             _check.one_of("ctx.step(retry=...)", retry, Retry, "a Retry or None")
         if compensate is not None:
@@ -302,6 +305,9 @@ class Context:
         Raises:
             UsageError: it is under 1 second or over 366 days.
         """
+        if isinstance(name, int | float | timedelta):
+            msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
+            raise UsageError(msg)
         what = f"ctx.wait({name!r})" if name else "ctx.wait(...)"
         total = 0.0
         units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
@@ -791,6 +797,11 @@ class Context:
         children: list[Child[Any]] = []
         for op in ops:
             how: dict[str, Any] = {"virtual": True, "transparent": True}
+            if isinstance(op, Inline | Flush):
+                msg = (
+                    f"ctx.{word}(...) takes operations that give a value; yield {op.call} by itself"
+                )
+                raise UsageError(msg)
             if isinstance(op, Op):
                 children.append(Child(op.name, recipes.once, (op,), **how))
             elif isinstance(op, GeneratorType):

@@ -110,7 +110,12 @@ class Handler(Generic[F]):
                 return _codec.pending()
             if isinstance(outcome, Err):
                 return _failed(outcome.error)
-            return _codec.succeeded(values.result(self.flow, outcome.value))
+            text = values.result(self.flow, outcome.value)
+            envelope = _codec.succeeded(text)
+            if _codec.too_long(envelope):
+                driver.close(record.get("Id", ""), text)
+                envelope = _codec.succeeded("")
+            return envelope
         except CheckpointFailed:
             raise
         except DurableError as error:

@@ -351,8 +351,9 @@ def test_error_in_any_form_then_it_is_read(error, text):
 
 
 def test_rows_in_any_order_then_items_are_in_the_order_of_the_input():
-    """A row is found by its index; a branch without a row was not started."""
+    """A row is found by its index."""
     rows = [{"index": n, "status": "SUCCEEDED", "result": n} for n in (2, 0)]
+    rows.append({"index": 1, "status": "NOT_STARTED"})
     text = json.dumps({"results": rows, "completion_reason": "ALL_COMPLETED"})
     batch = read(fan(3), text, loads, plain, {})
     assert [0, 2] == batch.values

@@ -88,9 +88,15 @@ def test_progress_then_completed_counts_both_ends():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"min_successful": 0}, "(min_successful=...) must be at least 1, not 0"),
-        ({"min_successful": -2}, "(min_successful=...) must be at least 1, not -2"),
-        ({"tolerated_failures": -1}, "(tolerated_failures=...) must be at least 0, not -1"),
+        ({"min_successful": 0}, "(min_successful=...) must be a whole number of at least 1, not 0"),
+        (
+            {"min_successful": -2},
+            "(min_successful=...) must be a whole number of at least 1, not -2",
+        ),
+        (
+            {"tolerated_failures": -1},
+            "(tolerated_failures=...) must be a whole number of at least 0, not -1",
+        ),
         ({"tolerated_percentage": -1}, "(tolerated_percentage=...) must be from 0 to 100, not -1"),
         (
             {"tolerated_percentage": 101},

@@ -31,7 +31,7 @@ from durable_gen import (
 from durable_gen._serde import plain, returned
 
 JSON = Json()
-HINT = "annotate what the function returns, or pass returns=, so that it is read back as one"
+HINT = "annotate what the function returns, or pass returns=, so that it is read back as what it is"
 
 
 def info(type_=Any):
@@ -153,16 +153,16 @@ def circle():
         ({(1, 2): 3}, "the key (1, 2) is tuple, not text @ $"),
         (
             {"at": datetime(2026, 3, 1)},  # noqa: DTZ001
-            f"datetime.datetime(2026, 3, 1, 0, 0) is datetime; {HINT} @ $.at",
+            f"datetime.datetime(2026, 3, 1, 0, 0) (datetime) @ $.at; {HINT}",
         ),
-        ([date(2026, 3, 1)], f"datetime.date(2026, 3, 1) is date; {HINT} @ $[0]"),
-        ({"seen": {3}}, f"{{3}} is set; {HINT} @ $.seen"),
-        (b"raw", f"b'raw' is bytes; {HINT} @ $"),
-        (Decimal("1.10"), f"Decimal('1.10') is Decimal; {HINT} @ $"),
-        (UUID(int=1), f"UUID('{UUID(int=1)}') is UUID; {HINT} @ $"),
-        (Colour.RED, f"<Colour.RED: 'red'> is Colour; {HINT} @ $"),
-        ([Line("a", 1)], f"Line(sku='a', count=1) is Line; {HINT} @ $[0]"),
-        (Point(1), f"Point(x=1, y=0, tags=[]) is Point; {HINT} @ $"),
+        ([date(2026, 3, 1)], f"datetime.date(2026, 3, 1) (date) @ $[0]; {HINT}"),
+        ({"seen": {3}}, f"{{3}} (set) @ $.seen; {HINT}"),
+        (b"raw", f"b'raw' (bytes) @ $; {HINT}"),
+        (Decimal("1.10"), f"Decimal('1.10') (Decimal) @ $; {HINT}"),
+        (UUID(int=1), f"UUID('{UUID(int=1)}') (UUID) @ $; {HINT}"),
+        (Colour.RED, f"<Colour.RED: 'red'> (Colour) @ $; {HINT}"),
+        ([Line("a", 1)], f"Line(sku='a', count=1) (Line) @ $[0]; {HINT}"),
+        (Point(1), f"Point(x=1, y=0, tags=[]) (Point) @ $; {HINT}"),
         (2**64, "18446744073709551616 is beyond 64 bits @ $"),
         ({"n": [-(2**63) - 1]}, "-9223372036854775809 is beyond 64 bits @ $.n[0]"),
         ({"name": "\ud800"}, "text with a lone surrogate @ $.name"),
@@ -188,7 +188,7 @@ def test_key_of_a_subclass_of_text_then_the_text_says_so(key):
 
 def test_text_of_a_subclass_then_it_is_refused_for_what_it_is():
     """A subclass of str comes back as str, so it is named as what it is."""
-    expected = f"step 'charge': its value cannot be stored as JSON: 'x' is Mine; {HINT} @ $.a"
+    expected = f"step 'charge': its value cannot be stored as JSON: 'x' (Mine) @ $.a; {HINT}"
     assert expected == refusal({"a": Mine("x")})
 
 

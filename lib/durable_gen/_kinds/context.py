@@ -32,7 +32,7 @@ class _Context:
                 passing = (OperationFailed,) if getattr(op, "transparent", False) else ()
                 return failed(record, ChildContextFailed, passing)
         assert record is not None
-        raise unknown_status(record, "child context")
+        raise unknown_status(record, op.word or op.noun)
 
     def settle(
         self,
