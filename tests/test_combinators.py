@@ -157,10 +157,15 @@ def test_combinators_nest():
     assert [] == second.calls
 
 
-def test_flush_may_stand_in_a_combinator():
-    """all() takes any operations: one that is on no wire gives None."""
-    make = lambda ctx: ctx.all(ctx.flush(), ctx.step("a", lambda: 1))  # noqa: E731
-    assert (None, 1) == run(make)[0]
+def test_flush_in_a_combinator_is_refused():
+    """all() takes operations that give a value: a flush is no work to be done beside other work."""
+
+    @durable(backend=Stub())
+    def handler(event, ctx):
+        yield ctx.all(ctx.flush(), ctx.step("a", lambda: 1))
+
+    text = "ctx.all(...) takes operations that give a value; yield ctx.flush() by itself"
+    assert text == handler(event())["Error"]["ErrorMessage"]
 
 
 def test_callback_result_may_stand_in_a_combinator():

@@ -201,7 +201,8 @@ LISTED = frozenset(  # architecture, section 5; `Plugin` comes later
 )
 ALSO = frozenset(  # what signatures and results of those above name, and the serdes at hand
     """
-    CompensationItem CompensationResult Handler Json Op Progress SerdeInfo Text VERSION
+    CompensationItem CompensationResult Handler ItemStatus Json Op Progress Reason SerdeInfo
+    StepInfo Text VERSION
     """.split()
 )
 LATER = frozenset({"Plugin"})

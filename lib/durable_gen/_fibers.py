@@ -66,6 +66,7 @@ class Task:
         body: the fiber of its flow.
         inside: the id space of its branches.
         branches: the tasks of its branches.
+        begun_before: whether an earlier invocation began all its branches.
         over: whether it has ended, or is no longer wanted.
         calling: whether a call of it is in flight.
     """
@@ -86,6 +87,7 @@ class Task:
     body: Fiber | None = None
     inside: Scope | None = None
     branches: list[Task] = field(factory=list)
+    begun_before: bool = False
     over: bool = False
     calling: bool = False
 

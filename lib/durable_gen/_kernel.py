@@ -295,6 +295,8 @@ class Kernel:
                 raise self.execution.fail(mismatch(task))
             if is_over(record):
                 self.closed[task.id] = None
+            if isinstance(op, FanOut):  # then all that begin at once began with it
+                task.begun_before = op.max_concurrency is None and op.batch_size is None
         elif task.scope.again:
             raise self.execution.fail(mismatch(task))
         elif self.execution.listener is not None:
@@ -378,6 +380,8 @@ class Kernel:
             self.execution, outer, task.id, parent_id, op.name, task.index, batch=outer.batch
         )
         scope.again = outer.again or task.again
+        scope.virtual = not task.recorded and task.owner is None
+        scope.earlier = not task.recorded and task.owner is not None and task.owner.begun_before
         if op.borrowed is not None:
             fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
         else:

@@ -66,6 +66,7 @@ class Scope:
         index: its place among the branches or items.
         position: how many operations it has come to.
         over: why it may no longer be used, once that is so.
+        virtual: whether its context has no record, and stands in its outer flow alone.
         again: whether its context is over, and its flow only finds again what it gave.
         batch: how many `with ctx.batch()` it is in.
         fresh: operations made since the last turn.
@@ -85,6 +86,7 @@ class Scope:
     index: int | None = None
     position: int = 0
     over: str | None = None
+    virtual: bool = False
     again: bool = False
     batch: int = 0
     fresh: list[Op[Any]] = field(factory=list)
@@ -117,16 +119,26 @@ class Scope:
     def replaying(self) -> bool:
         """Tell whether the log holds the operation that comes next: then this was here before."""
         unread = self.execution.log.unread
-        if self.earlier or not unread:
-            return self.earlier
-        following = operation_id(self.prefix, self.position + 1)
-        return following in unread or operation_id(following, 1) in unread  # in a virtual context
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.earlier or scope.again:
+                return True
+            following = operation_id(scope.prefix, scope.position + 1)
+            if following in unread or operation_id(following, 1) in unread:  # a virtual context's
+                return True
+            scope = scope.outer if scope.virtual else None  # what follows it is its outer flow's
+        return False
 
     def now(self) -> datetime:
         """Read the execution's clock: when the last thing happened that this flow knows of."""
-        base = self.base or (self.outer.now() if self.outer is not None else self.execution.started)
-        ended = instant(self.latest.get("EndTimestamp")) if self.latest is not None else None
-        return base if ended is None or ended < base else ended
+        scope: Scope | None = self
+        latest = self.execution.started
+        while scope is not None:
+            ended = instant(scope.latest.get("EndTimestamp")) if scope.latest is not None else None
+            if ended is not None or scope.base is not None:
+                return max(time for time in (ended, scope.base, latest) if time is not None)
+            scope = scope.outer
+        return latest
 
     def saw(self, raw: Raw) -> None:
         """Move the clock to the end of an operation that this flow has waited for."""

@@ -112,14 +112,14 @@ class Handler(Generic[F]):
                 return _failed(outcome.error)
             text = values.result(self.flow, outcome.value)
             envelope = _codec.succeeded(text)
-            if _codec.too_long(envelope):
-                driver.close(record.get("Id", ""), text)
-                envelope = _codec.succeeded("")
-            return envelope
         except CheckpointFailed:
             raise
         except DurableError as error:
             return _failed(error)
+        if _codec.too_long(envelope):
+            driver.close(record.get("Id", ""), text)
+            return _codec.succeeded("")
+        return envelope
 
 
 def _from_environment() -> _dialect.Dialect:
