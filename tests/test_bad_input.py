@@ -563,16 +563,27 @@ def test_handler_result_over_the_limit_is_refused():
     ) == failure(durable(backend=Stub())(flow)(event()))
 
 
+FN = (
+    "ctx.step(name, fn, *args): fn must be a function, not {}. Its arguments follow it:\n"
+    '    wrong:  ctx.step("charge", charge(order))\n'
+    '    right:  ctx.step("charge", charge, order)'
+)
+
 # --- functions and words -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda ctx: ctx.step("x"), "ctx.step(name, fn, *args): fn must be a function, not None"),
+        (lambda ctx: ctx.step("x"), FN.format("None")),
+        (lambda ctx: ctx.step("x", 5), FN.format("5 (int)")),
         (
-            lambda ctx: ctx.step("x", 5),
-            "ctx.step(name, fn, *args): fn must be a function, not 5 (int)",
+            lambda ctx: ctx.map("x", 5, nothing),
+            "ctx.map(name, items, flow): items must be a list or another iterable, not 5",
+        ),
+        (
+            lambda ctx: ctx.parallel("x", 5),
+            "ctx.parallel(name, flows): flows must be a list or another iterable, not 5",
         ),
         (
             lambda ctx: ctx.child("x", 5),
@@ -727,6 +738,39 @@ def test_event_without_its_members_is_refused(given, missing):
     assert f"the event of {ARN} has no {missing}" == refused(
         lambda: handler({"DurableExecutionArn": ARN, **given})
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"DurableExecutionArn": None}, "the event's DurableExecutionArn is None, not text"),
+        ({"CheckpointToken": 5}, "the event's CheckpointToken is 5, not text"),
+        (
+            {"InitialExecutionState": {"Operations": 5}},
+            "the event's InitialExecutionState.Operations is 5, not a list",
+        ),
+    ],
+    ids=["arn", "token", "operations"],
+)
+def test_event_whose_members_are_of_another_kind_is_refused(changed, text):
+    """A durable event with something else in a member is raised by that member's name."""
+
+    @durable(backend=Stub())
+    def handler(event, ctx):
+        yield ctx.step("charge", nothing)
+
+    assert text == refused(lambda: handler({**event(), **changed}))
+
+
+def test_decoration_applied_twice_is_refused():
+    """A handler is no flow."""
+
+    def flow(event, ctx):
+        yield ctx.step("charge", nothing)
+
+    line = flow.__code__.co_firstlineno
+    where = f"test_bad_input.py:{line}, in {flow.__qualname__}"
+    assert f"{where}: @durable was applied twice" == refused(lambda: durable(durable(flow)))
 
 
 def test_input_that_is_no_json_fails_the_execution():

@@ -16,7 +16,7 @@ Then the handler is run on the embedded service, with a clock that jumps, and co
 - log: the messages of `ctx.log`.
 """
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from __future__ import annotations
 

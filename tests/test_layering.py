@@ -1,6 +1,6 @@
 """The layers: who may import whom, what is pure, and what is public."""
 
-# ruff: noqa: SIM300, SIM905 - the expected value comes first; a list of words reads best as words
+# ruff: noqa: SIM905 - the expected value comes first; a list of words reads best as words
 
 import ast
 import inspect

@@ -123,6 +123,24 @@ def function(what: str, value: Any, also: str = "a function") -> Any:
     return value
 
 
+def no_function(value: Any) -> UsageError:
+    """Make the error for a step that is given something else than a function."""
+    shown = "None" if value is None else f"{value!r:.80} ({type(value).__name__})"
+    msg = (
+        f"ctx.step(name, fn, *args): fn must be a function, not {shown}. Its arguments follow it:\n"
+        '    wrong:  ctx.step("charge", charge(order))\n'
+        '    right:  ctx.step("charge", charge, order)'
+    )
+    return UsageError(msg)
+
+
+def iterable(what: str, value: Any) -> None:
+    """Check that something can be gone through."""
+    if not hasattr(value, "__iter__"):
+        msg = f"{what} must be a list or another iterable, not {value!r:.80}"
+        raise UsageError(msg)
+
+
 def one_of(what: str, value: Any, kinds: type, expected: str) -> Any:
     """Check what an option is."""
     if not isinstance(value, kinds):

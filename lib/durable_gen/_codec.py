@@ -29,6 +29,7 @@ from durable_gen.errors import (
 )
 
 JSON = Json()
+NAMES = {str: "text", list: "a list"}
 
 
 @frozen
@@ -70,12 +71,17 @@ def decode(event: Any) -> Invocation:
         missing = "CheckpointToken" if "CheckpointToken" not in event else "InitialExecutionState"
         msg = f"the event of {event['DurableExecutionArn']} has no {missing}"
         raise UsageError(msg)
-    return Invocation(
-        event["DurableExecutionArn"],
-        event["CheckpointToken"],
-        state.get("Operations") or (),
-        state.get("NextMarker") or None,
-    )
+    arn, token = event["DurableExecutionArn"], event["CheckpointToken"]
+    operations = state.get("Operations") or []
+    for what, value, kind in (
+        ("DurableExecutionArn", arn, str),
+        ("CheckpointToken", token, str),
+        ("InitialExecutionState.Operations", operations, list),
+    ):
+        if not isinstance(value, kind):
+            msg = f"the event's {what} is {value!r:.80}, not {NAMES[kind]}"
+            raise UsageError(msg)
+    return Invocation(arn, token, operations, state.get("NextMarker") or None)
 
 
 def execution_record(operations: Sequence[Raw]) -> Raw:

@@ -414,7 +414,8 @@ class Kernel:
         if reason is None:
             return
         following = self.execution.dialect.first + len(tally.statuses)
-        if operation_id(task.id, following) in self.log.unread:
+        branch_id = operation_id(task.id, following)
+        if branch_id in self.log.unread or operation_id(branch_id, 1) in self.log.unread:
             self.execution.fail(fewer(task, following, len(tally.statuses)))
             return
         if tally.in_flight:

@@ -227,6 +227,8 @@ class Flush(Op[None]):
 
 def label(op: Op[Any]) -> str:
     """Call an operation by what it is and its name."""
+    if op.call and isinstance(op, FanOut):
+        return op.call
     word = op.word or op.noun
     return f"{word} {op.name!r}" if op.name else f"{word} without a name"
 

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Generator
 from enum import Enum
 from functools import cache
+from inspect import isawaitable
 from typing import Any, Protocol, get_args, get_origin
 from weakref import WeakKeyDictionary
 
@@ -175,7 +176,8 @@ def problem(value: Any, path: str = "$") -> Problem | None:
                 return path, "text with a lone surrogate", False
         members = ((f"{path}.{key}", member) for key, member in value.items())
     else:
-        return path, f"{value!r:.60} ({_name(kind)})", True
+        mendable = not callable(value) and not hasattr(value, "__next__")
+        return path, f"{value!r:.60} ({_name(kind)})", mendable and not isawaitable(value)
     try:
         return next((found for at, one in members if (found := problem(one, at))), None)
     except RecursionError:

@@ -256,7 +256,8 @@ class Context:
             fn, args = args[0], args[1:]
         else:
             fn = None
-        _check.function("ctx.step(name, fn, *args): fn", fn)
+        if not callable(fn):
+            raise _check.no_function(fn)
         if name == "<lambda>":
             name = None
         if retry is DEFAULT:
@@ -587,6 +588,7 @@ class Context:
             `Batch.raise_if_failed`.
         """
         named: Iterable[tuple[str, Callable[..., Any]]]
+        _check.iterable("ctx.parallel(name, flows): flows", flows)
         if isinstance(flows, Mapping):
             named = flows.items()
         else:
@@ -669,6 +671,7 @@ class Context:
             An operation that gives a `Batch`; an item that fails does not raise, see
             `Batch.raise_if_failed`.
         """
+        _check.iterable("ctx.map(name, items, flow): items", items)
         _check.function("ctx.map(name, items, flow): flow", flow)
         virtual = _virtual(nesting)
         children: list[Child[Any]] = [

@@ -194,6 +194,9 @@ def durable(
 
 
 def _handler(flow: Any, options: dict[str, Any]) -> Handler[Any]:
+    if isinstance(flow, Handler):
+        msg = f"{_places.of_function(flow.flow)}: @durable was applied twice"
+        raise UsageError(msg)
     if not callable(flow):
         msg = f"@durable decorates a function, not {flow!r:.80}"
         raise UsageError(msg)

@@ -1,6 +1,6 @@
 """The wire's words: two vocabularies are written, either is read."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from itertools import product
 

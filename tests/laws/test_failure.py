@@ -1,6 +1,6 @@
 """Errors and their records: whoever waits sees what the record describes, first run or replay."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import builtins
 import traceback

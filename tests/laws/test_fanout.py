@@ -1,6 +1,6 @@
 """A fan-out is a counter and a policy: what may begin, when it is over, and what is kept of it."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import json
 

@@ -1,6 +1,6 @@
 """Ids come from positions: the same for ever, in every language that speaks to the service."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from hashlib import blake2b
 

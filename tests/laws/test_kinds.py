@@ -1,6 +1,6 @@
 """One table per kind: what a record's status makes of an operation, and what its end is sent as."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from datetime import UTC, datetime, timedelta
 from functools import partial

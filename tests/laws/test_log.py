@@ -1,6 +1,6 @@
 """The log: an id finds its record, and a record that says something else is a contradiction."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import pytest
 

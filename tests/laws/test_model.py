@@ -1,6 +1,6 @@
 """The wire's shapes: timestamps in every form, updates as the service's own model wants them."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,6 +1,6 @@
 """The outbox: what was emitted first is sent first, and a checkpoint is never over its limits."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from itertools import pairwise
 

@@ -1,6 +1,6 @@
 """Suspension runs none of the workflow's code: no `except`, `finally` or `with` exit, then or later."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import gc
 import subprocess

@@ -1,6 +1,6 @@
 """When a fan-out is over: `Completion` by `Progress` gives a reason, or None to go on."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 from itertools import pairwise
 

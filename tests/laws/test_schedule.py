@@ -1,6 +1,6 @@
 """Retries and polls: whole seconds, within bounds, from what is written and one number drawn."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import math
 from functools import partial

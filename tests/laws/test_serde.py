@@ -1,6 +1,6 @@
 """Values to text and back: what cannot be read back as what it is, is refused, by path."""
 
-# ruff: noqa: SIM300 - the expected value comes first
+
 
 import math
 from collections import UserDict
