@@ -15,7 +15,7 @@ WAYS = ("inline", "thread", "loop")
 
 
 @durable_error
-class Broken(Exception):
+class BrokenError(Exception):
     """What a step of a program raises."""
 
 
@@ -107,7 +107,7 @@ class World:
             self.before(info)
         self.ran.append(info.path)
         if info.attempt <= step.failures:
-            raise Broken(info.path, info.attempt)
+            raise BrokenError(info.path, info.attempt)
         return step.value
 
     def operation(self, ctx: Any, step: Step) -> Any:
@@ -150,14 +150,14 @@ def run(ctx: Any, program: tuple, world: World) -> Any:
             case Try(body, last, catch):
                 try:
                     seen.append((yield run(ctx, body, world)))
-                except (OperationFailed, Broken) as error:
+                except (OperationFailed, BrokenError) as error:
                     if not catch:
                         raise
                     seen.append(f"{type(error).__name__}: {error}")
                 finally:
                     seen.append((yield run(ctx, last, world)))
             case Raise(text):
-                raise Broken(text)
+                raise BrokenError(text)
             case Batch(body):
                 with ctx.batch():
                     seen.append((yield run(ctx, body, world)))

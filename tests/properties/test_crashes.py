@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outco
         service = Service(store, clock, observer=hear, attempts=None)
         service.register(
             "f",
-            lambda event, context: handler.using(Fragile(service.client, crashes))(event, context),
+            partial(handler.using(Fragile(service.client, crashes))),
         )
         arn = arn or service.start("f", "null", "run")
         try:
