@@ -39,7 +39,7 @@ ROWS = (
     # laws: fan-outs, id spaces, fibers, a log that does not fit, the kernel
     ("_fanout", "_scope", "_fibers", "_values", "_misfits", "_kernel"),
     # what a workflow receives
-    ("context",),
+    ("_messages", "_branches", "context"),
     # edges: values <-> text; wire <-> model; hooks; botocore
     ("_step", "_serde", "_codec", "logging", "plugins", "_plugins", "_faults", "backends"),
     # edge: performs what the kernel asks for
