@@ -1,0 +1,446 @@
+"""Operations under way: what the log and their kinds say of each, and what comes of it.
+
+A task ends through the queue, never inline: what waits for it is put there with the value that its record
+holds, a fiber to be resumed, a branch to be counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from copy import copy
+from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from durable_gen import _places
+from durable_gen._decisions import Block, Decision, Emit, Resolve, Run, Spawn
+from durable_gen._effects import Call, StepInfo
+from durable_gen._failure import describe, raised, rebuild
+from durable_gen._fanout import Tally
+from durable_gen._fibers import Fiber, Task
+from durable_gen._ids import operation_id
+from durable_gen._kinds import TABLE
+from durable_gen._log import differs, is_over
+from durable_gen._misfits import fewer, mismatch
+from durable_gen._model import (
+    Action,
+    Change,
+    ErrorObject,
+    Raw,
+    Record,
+    Status,
+    Type,
+    Update,
+)
+from durable_gen._ops import (
+    Child,
+    CreateCallback,
+    FanOut,
+    Op,
+    Step,
+    Wait,
+)
+from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
+from durable_gen._outcome import Err, Ok, Outcome
+from durable_gen._scope import Execution, Scope
+from durable_gen._values import Values, check_size, load, passes, plain, register
+from durable_gen.errors import (
+    ChildContextFailed,
+    DurableError,
+    NonDeterminismError,
+    OperationFailed,
+    SerializationError,
+)
+
+
+class Tasks:
+    """The operations of one invocation.
+
+    Args:
+        execution: what the scopes of this invocation share, its log above all.
+        context: makes the context of a scope.
+        values: turns values into text and back.
+
+    Attributes:
+        now: the time.
+        ready: fibers with what they are resumed with; branches with how they ended.
+        wanted: calls that are to be made.
+        in_flight: calls that are being made.
+        outbox: updates that are to be sent.
+        sent: updates that were sent, and are not acknowledged yet.
+        closed: contexts whose insides need not be visited.
+        lost: fibers that were given up.
+    """
+
+    def __init__(
+        self, execution: Execution, context: Callable[[Scope], Any], values: Values
+    ) -> None:
+        self.execution = execution
+        self.log = execution.log
+        self.context = context
+        self.values = values
+        self.now = execution.started
+        self.ready: deque[tuple[Fiber | Task, Any, Any]] = deque()
+        self.wanted: list[Call] = []
+        self.in_flight = 0
+        self.outbox = Outbox()
+        self.sent: list[Entry] = []
+        self.waiting: dict[str, list[Task]] = {}
+        self.timers: list[tuple[datetime, int, Task]] = []
+        self.ticks = count()  # tells timers of the same instant apart
+        self.closed: dict[str, None] = {}
+        self.lost: list[Fiber] = []
+
+    def absorb(self, records: Iterable[Raw]) -> None:
+        """Take in what the service says of operations; everything that was sent is acknowledged."""
+        changed = []
+        for raw in records:
+            if raw.get("Type") != Type.EXECUTION:
+                self.log.learn(raw)
+                changed.append(raw["Id"])
+        for update in self.outbox.updates():  # what is not sent yet is newer than the answer
+            self.log.write(update)
+        sent, self.sent = self.sent, []
+        for _, delivery, who, _ in sent:
+            if delivery is RESUME and not who.over:
+                self.look(who)
+            elif delivery is BARRIER and not who.task.over:
+                self.wanted.append(who)
+        for id_ in changed:
+            for task in list(self.waiting.get(id_, ())):
+                self.look(task)
+
+    def calls(self) -> list[Call]:
+        """Take the calls that are to be made."""
+        calls, self.wanted = [call for call in self.wanted if not call.task.over], []
+        for call in calls:
+            call.task.calling = True
+        self.in_flight += len(calls)
+        return calls
+
+    def called(self, call: Call, outcome: Outcome, draw: float) -> None:
+        """Take in how a call ended; nobody wants to know of a task that is over."""
+        task: Task = call.task
+        if not task.over:
+            task.calling = False
+            self.in_flight -= 1
+            self.settle(task, outcome, call.info.attempt, draw)
+
+    # --- what the log and the kinds say --------------------------------------------------------
+
+    def begin(self, task: Task) -> None:
+        """Put an operation that was just come to against the log."""
+        op, kind = task.op, task.kind
+        assert kind is not None
+        if type(op) is Child and op.virtual:
+            if task.id in self.log.unread:  # it was recorded once
+                raise self.execution.fail(mismatch(task))
+            task.recorded = False
+            self._spawn(task, Spawn(), None)
+            return
+        record = self.log.read(task.id)
+        # Past a callback that an earlier invocation made, the code was there before.
+        task.scope.earlier = record is not None and type(op) is CreateCallback
+        if record is not None:
+            sub_type = kind.sub_type(op, self.execution.dialect)
+            if differs(record, kind.type, sub_type, op.name, task.parent_id):
+                raise self.execution.fail(mismatch(task))
+            if is_over(record):
+                self.closed[task.id] = None
+            if isinstance(op, FanOut):  # then all that begin at once began with it
+                task.begun_before = op.max_concurrency is None and op.batch_size is None
+        elif task.scope.again:
+            raise self.execution.fail(mismatch(task))
+        elif self.execution.listener is not None:
+            self.execution.listener.operation(task.scope, op, task.id, task.parent_id)
+        # The service's clock may be ahead of ours: its timestamps have the last word.
+        now = max(self.now, task.scope.now()) if record is None and type(op) is Wait else self.now
+        self._follow(task, kind.decide(op, record, now), record)
+
+    def look(self, task: Task) -> None:
+        """Put an operation against what is known of it now."""
+        if task.kind is None:  # a flush
+            self._conclude(task, None, None)
+            return
+        record = self.log.current(task.id)
+        try:
+            if task.text is not None and record is not None and record.status == Status.SUCCEEDED:
+                decision: Decision = Resolve(task.text)
+            else:
+                decision = task.kind.decide(task.op, record, self.now)
+            self._follow(task, decision, record)
+        except DurableError as error:
+            self.fail(task, error)
+
+    def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
+        match decision:
+            case Resolve():
+                self._resolve(task, decision, record)
+            case Run():
+                self._call(task, decision, record)
+            case Emit():
+                self._emit(task, decision)
+            case Spawn():
+                self._spawn(task, decision, record)
+            case Block():
+                self._block(task, decision)
+
+    def _call(self, task: Task, decision: Run, record: Record | None) -> None:
+        op, args = task.op, decision.args
+        if decision.state is not None:
+            args = (self.values.loads(op, decision.state, task.id),)
+        attempt = (record.attempt if record is not None else 0) + 1
+        path = task.scope.path_of(op.name)
+        info = StepInfo(op.name, path, task.id, attempt, self.execution.arn)
+        call = Call(task, decision.fn, args, op.timeout if type(op) is Step else None, info)
+        if decision.start is not None and decision.barrier:
+            self._send(task, decision.start, BARRIER, call)
+            return
+        if decision.start is not None:
+            self._send(task, decision.start, NOTE, task)
+        self.wanted.append(call)
+
+    def _emit(self, task: Task, decision: Emit) -> None:
+        change = decision.change
+        if decision.payload:
+            text = self.values.dump_payload(task.op, task.id)
+            check_size(task.op, text)
+            change = Change(change.action, text, change.error, change.options)
+        self._send(task, change, RESUME, task)
+
+    def _block(self, task: Task, decision: Block) -> None:
+        tasks = self.waiting.setdefault(task.id, [])
+        if task not in tasks:
+            tasks.append(task)
+        if decision.until is not None:
+            heappush(self.timers, (decision.until, next(self.ticks), task))
+
+    def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
+        op, outer = task.op, task.scope
+        task.again = decision.again
+        if decision.start is not None:
+            self._send(task, decision.start, NOTE, task)
+        if isinstance(op, FanOut):
+            summary = record.result if decision.again and record is not None else None
+            task.tally = Tally(op, lambda child: plain(self.values, child), summary)
+            task.inside = Scope(self.execution, outer, task.id, task.id, op.name, batch=outer.batch)
+            task.inside.again = outer.again or task.again
+            self._more(task)
+            return
+        parent_id = task.id if task.recorded else task.parent_id
+        scope = Scope(
+            self.execution, outer, task.id, parent_id, op.name, task.index, batch=outer.batch
+        )
+        scope.again = outer.again or task.again
+        scope.virtual = not task.recorded and task.owner is None
+        scope.earlier = not task.recorded and task.owner is not None and task.owner.begun_before
+        if op.borrowed is not None:
+            fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
+        else:
+            context = self.context(scope)
+            args = tuple(_handed(one, scope) for one in op.args)
+            fiber = Fiber(scope, lambda: op.flow(context, *args), task)
+        task.body = fiber
+        self.ready.append((fiber, None, None))
+
+    # --- fan-outs -------------------------------------------------------------------------------
+
+    def _more(self, task: Task) -> None:
+        """Begin the branches that may begin, or end the fan-out when it is over."""
+        tally = task.tally
+        assert tally is not None
+        reason = tally.reason()
+        indexes = [] if reason is not None else tally.startable()
+        for index in indexes:
+            id_ = operation_id(task.id, self.execution.dialect.first + index)
+            child = tally.op.flows[index]
+            assert task.inside is not None
+            branch = Task(child, TABLE[Child], id_, task.id, task.inside, owner=task, index=index)
+            task.branches.append(branch)
+            try:
+                self.begin(branch)
+            except DurableError as error:
+                self.fail(branch, error)
+        if reason is None and not indexes:
+            reason = tally.reason()  # nothing was to be begun: that may be the end of it
+        if reason is None:
+            return
+        following = self.execution.dialect.first + len(tally.statuses)
+        branch_id = operation_id(task.id, following)
+        if branch_id in self.log.unread or operation_id(branch_id, 1) in self.log.unread:
+            self.execution.fail(fewer(task, following, len(tally.statuses)))
+            return
+        if tally.in_flight:
+            for branch in task.branches:
+                self._abandon(branch)
+        text = tally.payload(reason)
+        self.closed[task.id] = None
+        if task.again:
+            self._resolve(task, Resolve(text), None)
+            return
+        assert task.kind is not None
+        task.text = text
+        summary = Ok(tally.summary(reason))
+        self._deliver(task, task.kind.settle(task.op, 1, summary, text, 0.0))
+
+    def branch_ended(self, branch: Task, text: str | None, error: ErrorObject | None) -> None:
+        """Count a branch that ended, and go on with its fan-out."""
+        owner, index = branch.owner, branch.index
+        assert owner is not None
+        assert owner.tally is not None
+        assert index is not None
+        if owner.over or owner.text is not None:
+            return
+        if branch.live is not None:
+            owner.tally.lives[index] = branch.live
+        owner.tally.ended(index, text, error)
+        self._more(owner)
+
+    def _abandon(self, task: Task) -> None:
+        """Give up an operation and all that goes on inside it."""
+        tasks = [task]
+        while tasks:
+            one = tasks.pop()
+            if one.over:
+                continue
+            self._forget(one)
+            if one.calling:
+                one.calling = False
+                self.in_flight -= 1
+            tasks += one.branches
+            if one.body is not None:
+                self.lost.append(one.body)
+                one.body.dead = True
+                if one.body.waits is not None:
+                    tasks.append(one.body.waits)
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def settle(self, task: Task, outcome: Outcome, attempt: int, draw: float) -> None:
+        """Record how a call or a flow ended."""
+        op, text = task.op, None
+        if isinstance(outcome, Ok):
+            try:
+                if passes(op):
+                    assert task.body is not None
+                    text = task.body.scope.text
+                else:
+                    text = self.values.dumps(op, outcome.value, task.id, attempt)
+                if isinstance(op, Child):
+                    outcome = Ok("")  # what stands for a result that is too large
+                else:
+                    check_size(op, text or "")
+            except SerializationError as error:
+                outcome, text = Err(error), None
+        if isinstance(outcome, Err):
+            task.live = outcome.error
+        if not task.recorded or task.again:
+            self._found(task, outcome, text)
+            return
+        assert task.kind is not None
+        try:
+            change = task.kind.settle(op, attempt, outcome, text, draw)
+        except Exception as error:  # a predicate of the user's raised
+            task.live = error
+            change = Change(Action.FAIL, error=describe(error))
+        if change.action is Action.SUCCEED:
+            task.text = text
+        self._deliver(task, change)
+
+    def _found(self, task: Task, outcome: Outcome, text: str | None) -> None:
+        """End a context that has no record, or whose record has no result."""
+        if isinstance(outcome, Ok):
+            self._resolve(task, Resolve(text), None)
+        elif task.again:
+            error = outcome.error
+            msg = (
+                f"{_places.of_function(task.op.flow)}: by the log of this execution "
+                f"{task.scope.path_of(task.op.name)!r} succeeded, and now it raised "
+                f"{type(error).__name__}: {error}"
+            )
+            self.execution.fail(NonDeterminismError(msg))
+        else:
+            self.fail(task, outcome.error)
+
+    def _deliver(self, task: Task, change: Change) -> None:
+        """Send a task's end, or its retry, and look again: now, or when it is acknowledged."""
+        waited = task.owner is None and not task.scope.batch
+        if waited or change.action is Action.RETRY:
+            self._send(task, change, RESUME, task)
+        else:
+            self._send(task, change, NOTE, task)
+            self.look(task)
+
+    def _resolve(self, task: Task, decision: Resolve, record: Record | None) -> None:
+        """End a task with what its record holds."""
+        if task.owner is not None:
+            self._forget(task)
+            self.ready.append((task, decision.text, decision.error))
+            return
+        op, scope = task.op, task.scope
+        scope.text = decision.text
+        if record is not None:
+            scope.saw(record.raw)
+        if decision.error is not None:
+            name = op.name or scope.path_of(None)
+            error = rebuild(decision.error, decision.wrapper, name, decision.passing)
+            self._conclude(task, None, raised(error, decision.error, task.live))
+            return
+        lives = {} if task.tally is None else task.tally.lives
+        try:
+            value = load(self.values, op, task.id, scope, decision.text, lives)
+        except NonDeterminismError as fault:
+            self.execution.fail(NonDeterminismError(f"{task.place}: {fault}"))
+            return
+        except Exception as failure:
+            self._conclude(task, None, failure)
+            return
+        register(scope, op, value)
+        self._conclude(task, value, None)
+
+    def fail(self, task: Task, error: BaseException) -> None:
+        """End a task with an error that no record holds."""
+        passing = (OperationFailed,) if getattr(task.op, "transparent", False) else ()
+        task.live = error
+        decision = Resolve(None, describe(error), ChildContextFailed, passing)
+        self._resolve(task, decision, None)
+
+    def _conclude(self, task: Task, value: Any, error: BaseException | None) -> None:
+        self._forget(task)
+        assert task.fiber is not None
+        self.ready.append((task.fiber, value, error))
+
+    def _forget(self, task: Task) -> None:
+        task.over = True
+        tasks = self.waiting.get(task.id)
+        if tasks is not None and task in tasks:
+            tasks.remove(task)
+            if not tasks:
+                del self.waiting[task.id]
+
+    # --- updates --------------------------------------------------------------------------------
+
+    def _send(self, task: Task, change: Change, delivery: Delivery, who: Task | Call) -> None:
+        assert task.kind is not None
+        op, kind = task.op, task.kind
+        sub_type = kind.sub_type(op, self.execution.dialect)
+        update = Update(task.id, kind.type, sub_type, op.name, task.parent_id, change)
+        self.log.write(update)
+        self.outbox.add(update, delivery, who)
+
+    def next_timer(self) -> datetime | None:
+        """Say when the next of the service's timers is due."""
+        timers = self.timers
+        while timers and timers[0][2].over:
+            heappop(timers)
+        return timers[0][0] if timers else None
+
+
+def _handed(value: Any, scope: Scope) -> Any:
+    """Copy an operation that a flow is given to yield: it is of that flow's scope."""
+    if isinstance(value, Op):
+        value = copy(value)
+        value.scope = scope
+    return value
