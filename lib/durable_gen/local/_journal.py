@@ -102,7 +102,7 @@ class Journal:
         while operation.parent is not None:
             operation = self.operations[operation.parent]
             names.append(operation.name or operation.id)
-        return " / ".join(reversed(names))
+        return "/".join(reversed(names))
 
     def text(self, operation: Operation) -> str:
         """Give an operation as JSON, also one that the state does not show."""
