@@ -127,7 +127,7 @@ def test_nothing_but_an_answer_can_move_it_then_run_returns_running(stage):
         pending.name,
         pending.path,
         pending.operation_id,
-    ) == ("approve", "order / approve", "c")
+    ) == ("approve", "order/approve", "c")
     stage.client.send_durable_execution_callback_success(CallbackId=pending.callback_id)
     assert stage.service.run(arn) == "SUCCEEDED"
 
