@@ -202,7 +202,7 @@ LISTED = frozenset(  # architecture, section 5; `Plugin` comes later
 ALSO = frozenset(  # what signatures and results of those above name, and the serdes at hand
     """
     CompensationItem CompensationResult Handler ItemStatus Json Op Progress Reason SerdeInfo
-    StepInfo Text VERSION
+    StepInfo Text VERSION WaitFailed
     """.split()
 )
 LATER = frozenset({"Plugin"})

@@ -536,7 +536,7 @@ def test_kept_workflows_are_bounded_and_the_oldest_is_named():
     _park._kept.clear()
     try:
         assert PENDING == park(flow)[0]
-        with pytest.warns(ResourceWarning) as caught:
+        with pytest.warns(RuntimeWarning) as caught:
             fill()
     finally:
         _park._kept.clear()  # what is left of them is never finalised

@@ -581,11 +581,21 @@ def test_plain_handler_that_returns_an_operation_is_an_error():
 
 def elsewhere(where, call, path):
     return (
-        f"{where}: {call} was called while the flow of its context ({path}) was not running: "
-        "inside a step, or in the flow of another context. Only a flow makes operations, with "
-        "the context that it was given:\n"
+        f"{where}: {call} was called while the flow of its context ({path}) was not running: in the "
+        "flow of another context. Only a flow makes operations, with the context that it was "
+        "given:\n"
         '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
         '    right:  yield ctx.child("payment", lambda child: child.step(charge))'
+    )
+
+
+def inside(where, call, step):
+    return (
+        f"{where}: {call} was called inside step {step!r}. A step does its work by itself; "
+        "operations are made and yielded by the flow:\n"
+        '    wrong:  yield ctx.step("charge", lambda: ctx.step("reserve", reserve))\n'
+        '    right:  yield ctx.step("reserve", reserve)\n'
+        '            yield ctx.step("charge", charge)'
     )
 
 
@@ -688,7 +698,7 @@ def test_operation_inside_a_step_is_an_error():
     works = []
     envelope = run(flow)
     where = place(works[0], "ctx.step")
-    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
         envelope
     )
 
@@ -710,7 +720,7 @@ def test_operation_inside_a_step_in_a_thread_is_an_error():
         )
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+    assert ("UsageError", inside(where, "ctx.step('charge')", "all/a")) == failure(
         run(flow)
     )
 
@@ -735,7 +745,7 @@ def test_operation_of_an_abandoned_step_is_an_error_while_the_flow_runs():
         yield ctx.step("after", charge)
 
     where = place(late, "contexts[0].step")
-    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+    assert ("UsageError", inside(where, "ctx.step('charge')", "race/late")) == failure(
         run(flow)
     )
 
@@ -752,7 +762,7 @@ def test_operation_inside_an_async_step_is_an_error():
         yield ctx.step("work", work, retry=None)
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
         run(flow)
     )
 
@@ -772,7 +782,7 @@ def test_operation_inside_a_step_cannot_be_swallowed_by_the_step():
         return (yield ctx.step("work", work))
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", elsewhere(where, "ctx.step('charge')", "the handler")) == failure(
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
         run(flow)
     )
 

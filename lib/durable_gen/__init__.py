@@ -39,6 +39,7 @@ from durable_gen.errors import (
     StepInterrupted,
     StepTimedOut,
     UsageError,
+    WaitFailed,
 )
 from durable_gen.handler import Handler, durable
 
@@ -87,6 +88,7 @@ __all__ = [
     "StepTimedOut",
     "Text",
     "UsageError",
+    "WaitFailed",
     "current_step",
     "durable",
     "durable_error",

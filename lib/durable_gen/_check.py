@@ -123,6 +123,14 @@ def function(what: str, value: Any, also: str = "a function") -> Any:
     return value
 
 
+def shown(value: Any) -> str:
+    """Show a value and its type, whatever its own `repr` does."""
+    try:
+        return f"{value!r:.80} ({type(value).__name__})"
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
 def no_function(value: Any) -> UsageError:
     """Make the error for a step that is given something else than a function."""
     shown = "None" if value is None else f"{value!r:.80} ({type(value).__name__})"

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from attrs import frozen
 
+from durable_gen._check import shown
 from durable_gen._failure import describe
 from durable_gen._model import MAX_RESPONSE, MAX_RESULT, Raw, Type
 from durable_gen._ops import (
@@ -151,13 +152,7 @@ class Values:
     def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
         """Encode what an operation gives."""
         info = self._info(op, operation_id, attempt)
-        try:
-            return self._serde(op).dumps(value, info)
-        except SerializationError:
-            raise
-        except Exception as error:
-            msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
-            raise SerializationError(msg) from error
+        return _written(self._serde(op), value, info)
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
         """Decode what an operation gives."""
@@ -173,8 +168,7 @@ class Values:
     def dump_payload(self, op: Any, operation_id: str) -> str:
         """Encode what an operation sends."""
         info = SerdeInfo(f"the payload of {label(op)}", Any, operation_id, self.arn, hint="")
-        serde: Serde = op.payload_serde or JSON
-        return serde.dumps(op.payload, info)
+        return _written(op.payload_serde or JSON, op.payload, info)
 
     def plain(self, op: Op[Any]) -> bool:
         """Tell whether what an operation gives is encoded as JSON."""
@@ -193,6 +187,20 @@ class Values:
     def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
         what = label(op)
         return SerdeInfo(what, type_of(op), operation_id, self.arn, attempt)
+
+
+def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
+    try:
+        text = serde.dumps(value, info)
+    except SerializationError:
+        raise
+    except Exception as error:
+        msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
+        raise SerializationError(msg) from error
+    if not isinstance(text, str):
+        msg = f"{info.what}: its serde's dumps() must return text, not {shown(text)}"
+        raise SerializationError(msg)
+    return text
 
 
 def type_of(op: Op[Any]) -> Any:

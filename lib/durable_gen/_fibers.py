@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from durable_gen import _places
+from durable_gen._check import shown
 from durable_gen._fanout import Tally
 from durable_gen._kinds import Kind
 from durable_gen._ops import Op
@@ -64,6 +65,7 @@ class Task:
         live: the exception that it was settled with.
         tally: how far its branches are.
         body: the fiber of its flow.
+        settled: whether nothing more may come of its branches.
         inside: the id space of its branches.
         branches: the tasks of its branches.
         begun_before: whether an earlier invocation began all its branches.
@@ -85,6 +87,7 @@ class Task:
     live: BaseException | None = None
     tally: Tally | None = None
     body: Fiber | None = None
+    settled: bool = False
     inside: Scope | None = None
     branches: list[Task] = field(factory=list)
     begun_before: bool = False
@@ -108,14 +111,8 @@ class Task:
 
 def not_an_operation(fiber: Fiber, value: Any) -> UsageError:
     """Make the error for a yield of something that cannot be yielded."""
-    what = f"{value!r:.80} ({type(value).__name__})"
-    if iscoroutine(value):
-        what = _closed(value)
-        hint = (
-            "    wrong:  yield charge(order)\n"
-            '    right:  yield from ctx.step("charge", charge, order)'
-        )
-    elif isinstance(value, (list, tuple)) and any(isinstance(one, Op) for one in value):
+    what = _closed(value) if iscoroutine(value) else shown(value)
+    if isinstance(value, (list, tuple)) and any(isinstance(one, Op) for one in value):
         hint = (
             "    wrong:  yield [ctx.step(a), ctx.step(b)]\n"
             "    right:  yield from ctx.all(ctx.step(a), ctx.step(b))"

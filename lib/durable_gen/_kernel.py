@@ -40,10 +40,7 @@ from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._scope import Execution, Scope, foreign
 from durable_gen._tasks import Tasks
 from durable_gen._values import Values
-from durable_gen.errors import (
-    DurableError,
-    UsageError,
-)
+from durable_gen.errors import CheckpointFailed, UsageError
 
 
 class Kernel:
@@ -84,6 +81,7 @@ class Kernel:
         """
         tasks = self.tasks
         tasks.now = now
+        self._check()
         while self.ready and self.outcome is None:
             if tasks.outbox.full():
                 return self._flush()
@@ -92,8 +90,7 @@ class Kernel:
                 tasks.branch_ended(who, value, error)
             elif not who.dead:
                 self._turn(who, value, error)
-            if self.execution.fatal is not None:
-                self.outcome = Err(self.execution.fatal)
+            self._check()
         if self.outcome is not None:
             return self._flush() if tasks.outbox else Done(self.outcome)
         if calls := tasks.calls():
@@ -140,6 +137,10 @@ class Kernel:
         """Let go of the log: generators that are kept hold the execution, and need it no more."""
         self.execution.log = Log(())
         self.execution.listener = None
+
+    def _check(self) -> None:
+        if self.execution.fatal is not None:
+            self.outcome = Err(self.execution.fatal)
 
     # --- turns ----------------------------------------------------------------------------------
 
@@ -212,7 +213,9 @@ class Kernel:
                 id_ = operation_id(scope.prefix, scope.position)
                 fiber.waits = Task(op, kind, id_, scope.parent_id, scope, fiber)
                 self.tasks.begin(fiber.waits)
-        except DurableError as error:
+        except CheckpointFailed as fault:  # the workflow cannot mend the service
+            self.execution.fail(fault)
+        except Exception as error:
             self._continue(fiber, None, error)
 
     def _ended(self, fiber: Fiber, outcome: Outcome) -> None:

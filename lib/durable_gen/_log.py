@@ -88,8 +88,8 @@ def differs(
     raw = record.raw
     if raw.get("Type") != type_:
         return True
-    found = raw.get("Name")
-    if found != name and found:
+    found = raw.get("Name") or None
+    if found != name and (found or raw.get("SubType")):  # a record with a sub type is a whole one
         return True
     found = raw.get("ParentId")
     if found != parent_id and found:

@@ -11,7 +11,7 @@ from enum import Enum
 from types import CodeType
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from durable_gen._policy import Completion
 from durable_gen._schedule import Poll, Retry
@@ -117,7 +117,7 @@ class CallbackResult(Op[T]):
     callback: Callback[T]
 
 
-@define
+@frozen
 class Callback(Generic[T]):
     """A callback that was made: hand out its `id`, then yield its `result()`.
 

@@ -19,7 +19,7 @@ from typing import Any
 from durable_gen import _places
 from durable_gen._fibers import Fiber
 
-MOST_KEPT = 1_000  # generators; each holds its frame and what its variables refer to
+MOST_KEPT = 1_000  # stacks of generators; each holds what its variables refer to
 PUSH_EXC_INFO = opmap["PUSH_EXC_INFO"]
 MOST_YIELDS = 100  # a generator that goes on yielding when it is closed is left alone after these
 
@@ -134,6 +134,6 @@ def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
         f"{where}: a workflow that was suspended inside a try or with was closed, because more than "
         f"{MOST_KEPT} of them are kept; its finally blocks ran, and operations that they yield did "
         "not",
-        ResourceWarning,
+        RuntimeWarning,
         stacklevel=2,
     )

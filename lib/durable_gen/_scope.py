@@ -62,7 +62,7 @@ class Scope:
         outer: the scope that its context stands in; None at the root.
         prefix: the id that its operations' ids are made from.
         parent_id: the id of the nearest context that has a record.
-        name: its context's name.
+        name: its context's name; "" where the path is not to have it.
         index: its place among the branches or items.
         position: how many operations it has come to.
         over: why it may no longer be used, once that is so.
@@ -106,7 +106,8 @@ class Scope:
         names: list[str] = []
         scope: Scope | None = self
         while scope is not None and scope.outer is not None:
-            names.append(scope.name or f"#{scope.outer.position}")
+            if scope.name != "":
+                names.append(scope.name or f"#{scope.outer.position}")
             scope = scope.outer
         return "/".join(reversed(names))
 
@@ -178,10 +179,20 @@ class Scope:
         if self.over is not None:
             msg = f"{where}: {what} was called on a context that is over ({self.over})"
             return self.execution.fail(UsageError(msg))
+        step = running.get()
+        if step is not None:
+            msg = (
+                f"{where}: {what} was called inside step {step.path!r}. A step does its work by "
+                "itself; operations are made and yielded by the flow:\n"
+                '    wrong:  yield ctx.step("charge", lambda: ctx.step("reserve", reserve))\n'
+                '    right:  yield ctx.step("reserve", reserve)\n'
+                '            yield ctx.step("charge", charge)'
+            )
+            return self.execution.fail(UsageError(msg))
         msg = (
             f"{where}: {what} was called while the flow of its context "
-            f"({self.path or 'the handler'}) was not running: inside a step, or in the flow of "
-            "another context. Only a flow makes operations, with the context that it was given:\n"
+            f"({self.path or 'the handler'}) was not running: in the flow of another "
+            "context. Only a flow makes operations, with the context that it was given:\n"
             '    wrong:  yield ctx.child("payment", lambda child: ctx.step(charge))\n'
             '    right:  yield ctx.child("payment", lambda child: child.step(charge))'
         )

@@ -44,11 +44,12 @@ from durable_gen._ops import (
 )
 from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
 from durable_gen._outcome import Err, Ok, Outcome
+from durable_gen._policy import Reason
 from durable_gen._scope import Execution, Scope
 from durable_gen._values import Values, check_size, load, passes, plain, register
 from durable_gen.errors import (
+    CheckpointFailed,
     ChildContextFailed,
-    DurableError,
     NonDeterminismError,
     OperationFailed,
     SerializationError,
@@ -171,7 +172,9 @@ class Tasks:
             else:
                 decision = task.kind.decide(task.op, record, self.now)
             self._follow(task, decision, record)
-        except DurableError as error:
+        except CheckpointFailed as fault:  # the workflow cannot mend the service
+            self.execution.fail(fault)
+        except Exception as error:
             self.fail(task, error)
 
     def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
@@ -230,8 +233,9 @@ class Tasks:
             self._more(task)
             return
         parent_id = task.id if task.recorded else task.parent_id
+        name = "" if passes(op) else op.name  # the path has the operation's own name already
         scope = Scope(
-            self.execution, outer, task.id, parent_id, op.name, task.index, batch=outer.batch
+            self.execution, outer, task.id, parent_id, name, task.index, batch=outer.batch
         )
         scope.again = outer.again or task.again
         scope.virtual = not task.recorded and task.owner is None
@@ -251,32 +255,42 @@ class Tasks:
         """Begin the branches that may begin, or end the fan-out when it is over."""
         tally = task.tally
         assert tally is not None
-        reason = tally.reason()
-        indexes = [] if reason is not None else tally.startable()
-        for index in indexes:
-            id_ = operation_id(task.id, self.execution.dialect.first + index)
-            child = tally.op.flows[index]
-            assert task.inside is not None
-            branch = Task(child, TABLE[Child], id_, task.id, task.inside, owner=task, index=index)
-            task.branches.append(branch)
-            try:
-                self.begin(branch)
-            except DurableError as error:
-                self.fail(branch, error)
-        if reason is None and not indexes:
-            reason = tally.reason()  # nothing was to be begun: that may be the end of it
-        if reason is None:
+        try:
+            reason = tally.reason()
+            indexes = [] if reason is not None else tally.startable()
+            for index in indexes:
+                self._begin_branch(task, index)
+            if reason is None and not indexes:
+                reason = tally.reason()  # nothing was to be begun: that may be the end of it
+        except Exception as error:  # a predicate of the user's raised
+            self._close(task)
+            self.settle(task, Err(error), 1, 0.0)
             return
+        if reason is not None:
+            self._end(task, tally, reason)
+
+    def _begin_branch(self, task: Task, index: int) -> None:
+        assert task.inside is not None
+        child = task.op.flows[index]
+        id_ = operation_id(task.id, self.execution.dialect.first + index)
+        branch = Task(child, TABLE[Child], id_, task.id, task.inside, owner=task, index=index)
+        task.branches.append(branch)
+        try:
+            self.begin(branch)
+        except CheckpointFailed as fault:
+            self.execution.fail(fault)
+        except Exception as error:
+            self.fail(branch, error)
+
+    def _end(self, task: Task, tally: Tally, reason: Reason) -> None:
+        """Record what became of a fan-out that is over."""
         following = self.execution.dialect.first + len(tally.statuses)
         branch_id = operation_id(task.id, following)
         if branch_id in self.log.unread or operation_id(branch_id, 1) in self.log.unread:
             self.execution.fail(fewer(task, following, len(tally.statuses)))
             return
-        if tally.in_flight:
-            for branch in task.branches:
-                self._abandon(branch)
+        self._close(task)
         text = tally.payload(reason)
-        self.closed[task.id] = None
         if task.again:
             self._resolve(task, Resolve(text), None)
             return
@@ -285,13 +299,22 @@ class Tasks:
         summary = Ok(tally.summary(reason))
         self._deliver(task, task.kind.settle(task.op, 1, summary, text, 0.0))
 
+    def _close(self, task: Task) -> None:
+        """Let nothing more come of a fan-out's branches."""
+        task.settled = True
+        self.closed[task.id] = None
+        assert task.tally is not None
+        if task.tally.in_flight:
+            for branch in task.branches:
+                self._abandon(branch)
+
     def branch_ended(self, branch: Task, text: str | None, error: ErrorObject | None) -> None:
         """Count a branch that ended, and go on with its fan-out."""
         owner, index = branch.owner, branch.index
         assert owner is not None
         assert owner.tally is not None
         assert index is not None
-        if owner.over or owner.text is not None:
+        if owner.over or owner.settled:
             return
         if branch.live is not None:
             owner.tally.lives[index] = branch.live
@@ -366,7 +389,8 @@ class Tasks:
 
     def _deliver(self, task: Task, change: Change) -> None:
         """Send a task's end, or its retry, and look again: now, or when it is acknowledged."""
-        waited = task.owner is None and not task.scope.batch
+        # What a fan-out gave may depend on what ended first: nobody sees it before it is recorded.
+        waited = task.owner is None and (not task.scope.batch or isinstance(task.op, FanOut))
         if waited or change.action is Action.RETRY:
             self._send(task, change, RESUME, task)
         else:

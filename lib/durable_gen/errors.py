@@ -117,6 +117,13 @@ class StepInterrupted(StepFailed):
     subject = "step interrupted"
 
 
+class WaitFailed(OperationFailed):
+    """A wait was cancelled or stopped from outside."""
+
+    code = "WAIT_FAILED"
+    subject = "wait failed"
+
+
 class ConditionFailed(OperationFailed):
     """A wait for a condition gave up, or its check raised."""
 

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from durable_gen import _check, _codec, _dialect, _places, backends
 from durable_gen._driver import Driver, TokenSpent
@@ -26,7 +26,6 @@ from durable_gen.errors import CheckpointFailed, DurableError, UsageError
 from durable_gen.logging import Logs
 
 T = TypeVar("T")
-P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOGGER = logging.getLogger("durable_gen")

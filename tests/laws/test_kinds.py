@@ -11,7 +11,6 @@ from durable_gen._decisions import Block, Emit, Resolve, Run, Spawn
 from durable_gen._dialect import AWS, CORE
 from durable_gen._kinds import TABLE
 from durable_gen._kinds.step import interrupted
-from durable_gen._kinds.wait import WaitFailed
 from durable_gen._model import Action, Change, ErrorObject, Record, Status, Type
 from durable_gen._ops import (
     Callback,
@@ -41,6 +40,7 @@ from durable_gen.errors import (
     StepFailed,
     StepInterrupted,
     UsageError,
+    WaitFailed,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -554,7 +554,7 @@ def test_past_the_bound_then_the_oldest_is_closed_with_a_warning_that_names_its_
     first, second = suspended(in_try_finally), suspended(in_with)
     park([fiber(first)], "over")
     line = in_try_finally.__code__.co_firstlineno + 2
-    with pytest.warns(ResourceWarning) as caught:
+    with pytest.warns(RuntimeWarning) as caught:
         park([fiber(second)], "over")
     assert (
         f"test_park.py:{line}, in in_try_finally: a workflow that was suspended inside a try or with "
@@ -582,7 +582,7 @@ def outer_of_two():
 def test_past_the_bound_then_a_chain_is_closed_innermost_first(monkeypatch, seen, kept):
     """An inner flow's cleanup runs before that of the flow around it."""
     monkeypatch.setattr(_park, "MOST_KEPT", 0)
-    with pytest.warns(ResourceWarning):
+    with pytest.warns(RuntimeWarning):
         park([fiber(suspended(outer_of_two))], "over")
     assert ["inner", "outer"] == seen
 
@@ -590,7 +590,7 @@ def test_past_the_bound_then_a_chain_is_closed_innermost_first(monkeypatch, seen
 def test_past_the_bound_then_a_stack_is_closed_innermost_first(monkeypatch, seen, kept):
     """`yield subflow(ctx)` nests flows as `yield from` does."""
     monkeypatch.setattr(_park, "MOST_KEPT", 0)
-    with pytest.warns(ResourceWarning):
+    with pytest.warns(RuntimeWarning):
         park([fiber(suspended(in_try_finally), suspended(inner_of_two))], "over")
     assert ["inner", "finally"] == seen
 
@@ -620,7 +620,7 @@ def raising():
 def test_past_the_bound_then_what_a_dead_workflow_raises_concerns_nobody(monkeypatch, kept):
     """An error in the cleanup of an old execution must not fail a new one."""
     monkeypatch.setattr(_park, "MOST_KEPT", 0)
-    with pytest.warns(ResourceWarning):
+    with pytest.warns(RuntimeWarning):
         park([fiber(suspended(raising))], "over")
     assert not kept
 
@@ -654,7 +654,7 @@ def test_workflow_past_the_bound_then_the_operations_of_its_cleanup_are_refused(
     """A dead context's operations never reach the service."""
     monkeypatch.setattr(_park, "MOST_KEPT", 0)
     stub = Stub()
-    with pytest.warns(ResourceWarning):
+    with pytest.warns(RuntimeWarning):
         durable(backend=stub)(releasing)(event())
     assert ["except", "finally"] == seen
     assert ["WAIT START pause", "--"] == stub.stream

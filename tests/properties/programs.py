@@ -110,6 +110,12 @@ class World:
             raise BrokenError(info.path, info.attempt)
         return step.value
 
+    def note(self, value: Any) -> str:
+        """Do a step that depends on what the flow has seen."""
+        if self.before is not None:
+            self.before(current_step())
+        return repr(value)
+
     def operation(self, ctx: Any, step: Step) -> Any:
         if self.way == "loop":
 

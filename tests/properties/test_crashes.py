@@ -10,13 +10,13 @@ import pytest
 from attrs import define, field
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from programs import WAYS, World, programs, run
+from programs import WAYS, Step, Wait, World, programs, run, safe
 
-from durable_gen import durable
+from durable_gen import Completion, durable
 from durable_gen.local import MemoryStore, Service, VirtualClock
 
 # Many programs are suspended inside a try, more than are kept.
-pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:RuntimeWarning")
 
 ENDS = ("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled")
 MANY = settings(
@@ -78,6 +78,11 @@ class Outcome:
 
 def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outcome:
     """Run a program to its end, through crashes."""
+    return drive(lambda ctx, world: run(ctx, program, world), way, at)
+
+
+def drive(flow: Any, way: str, at: frozenset[int]) -> Outcome:
+    """Run a flow to its end, through crashes."""
     crashes = Crashes(at)
     store = MemoryStore()
     ended: set[str] = set()  # operations whose end was acknowledged
@@ -98,7 +103,7 @@ def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outco
 
     @durable
     def handler(_: Any, ctx: Any) -> Any:
-        return (yield run(ctx, program, world))
+        return (yield flow(ctx, world))
 
     clock = VirtualClock()
     arn = None
@@ -180,3 +185,46 @@ def test_every_single_crash_point_then_it_ends_as_uncrashed(program):
     while (crashed := execute(program, "inline", frozenset({moment}))).crashes:
         assert whole == crashed, f"crashed at moment {moment}"
         moment += 1
+
+
+racers = st.lists(st.one_of(safe, st.builds(Wait, st.integers(1, 5))), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["race", "any", "first", "batch"])
+@settings(MANY, max_examples=40)
+@given(racers=racers, at=st.frozensets(st.integers(1, 30), max_size=4))
+def test_crashed_anywhere_then_a_winner_that_was_seen_stays_the_winner(way, kind, racers, at):
+    """Whoever has seen the winner sees the same one in every later invocation: it was recorded before
+    anyone saw it (law 9), in batch scope too."""
+    seen = []
+
+    def flow(ctx, world):
+        ops = [
+            world.operation(ctx, part)
+            if isinstance(part, Step)
+            else ctx.wait("pause", part.seconds)
+            for part in racers
+        ]
+        if kind == "first":
+            batch = yield ctx.map(
+                "first",
+                [(part,) for part in racers],
+                lambda child, body: run(child, body, world),
+                completion=Completion(min_successful=1),
+            )
+            won = [(str(item.status), item.value) for item in batch]
+        elif kind == "batch":
+            with ctx.batch():
+                won = yield ctx.race(*ops)
+        elif kind == "any":
+            won = yield ctx.any(*ops)
+        else:
+            won = yield ctx.race(*ops)
+        seen.append(repr(won))
+        yield ctx.step("look", world.note, won)
+        yield ctx.wait("nap", 3)
+        return seen[-1]
+
+    drive(flow, way, at)
+    assert 1 == len(set(seen))

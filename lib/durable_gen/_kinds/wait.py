@@ -11,13 +11,7 @@ from durable_gen._kinds._unknown import unknown_status
 from durable_gen._model import MAX_DURATION, Action, Change, Record, Status, Type
 from durable_gen._ops import Wait
 from durable_gen._outcome import Outcome
-from durable_gen.errors import OperationFailed, UsageError
-
-
-class WaitFailed(OperationFailed):
-    """A wait was cancelled or stopped from outside."""
-
-    subject = "wait failed"
+from durable_gen.errors import UsageError, WaitFailed
 
 
 def seconds(op: Wait, now: datetime) -> int:
