@@ -99,7 +99,7 @@ def ended(handler: Any, run: dict[str, Any], old: Any = None) -> dict[str, Any]:
         def answer(_: Idle) -> bool:
             pending = service.pending_callbacks(arn)
             for callback in pending:
-                name = callback.path.rpartition(" / ")[2]
+                name = callback.name
                 if name in answers:
                     service.client.send_durable_execution_callback_success(
                         CallbackId=callback.callback_id,
