@@ -19,10 +19,12 @@ ROWS = (
     ("errors", "_outcome", "_version", "_model"),
     # laws: id of a position; retry delays; when a fan-out is over; wire words
     ("_ids", "_check", "_schedule", "_policy", "_dialect"),
+    # laws: errors and their records; places in the user's code
+    ("_failure", "_places"),
     # facts: what operations give; what may be yielded; what is asked of the driver, and sent
     ("_results", "_ops", "_effects", "_decisions", "_outbox"),
-    # laws: errors and their records; places in the user's code; id -> record
-    ("_failure", "_places", "_log"),
+    # laws: id -> record
+    ("_log",),
     # laws: one file per wire kind
     (
         "_kinds._unknown",

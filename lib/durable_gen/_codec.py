@@ -127,9 +127,15 @@ def too_long(envelope: Mapping[str, Any]) -> bool:
     return len(envelope["Result"]) > MAX_RESULT // 6 and len(orjson.dumps(envelope)) > MAX_RESPONSE
 
 
-def failed(error: BaseException) -> dict[str, Any]:
-    """Make the envelope of a workflow that failed."""
-    return {"Status": "FAILED", "Error": describe(error).to_wire()}
+def failed(error: BaseException, *, brief: bool = False) -> dict[str, Any]:
+    """Make the envelope of a workflow that failed.
+
+    Args:
+        error: what it failed with.
+        brief: whether an operation's failure has the message of its first cause alone.
+    """
+    described = describe(error)
+    return {"Status": "FAILED", "Error": (described.shortened() if brief else described).to_wire()}
 
 
 def pending() -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Dialect:
         item: the sub type of a map's item.
         compensation: the sub type of a compensation.
         first: the number of the first branch or item in its id.
+        brief: whether an operation's failure is recorded with the message of its first cause alone.
     """
 
     name: str
@@ -28,10 +29,11 @@ class Dialect:
     item: str
     compensation: str
     first: int
+    brief: bool
 
 
-CORE = Dialect("core", "Context", "MapItem", "Compensation", 1)
-AWS = Dialect("aws", "RunInChildContext", "MapIteration", "RunInChildContext", 0)
+CORE = Dialect("core", "Context", "MapItem", "Compensation", 1, brief=False)
+AWS = Dialect("aws", "RunInChildContext", "MapIteration", "RunInChildContext", 0, brief=True)
 DIALECTS = {dialect.name: dialect for dialect in (CORE, AWS)}
 
 # Words that mean the same, so that either vocabulary can be read.

@@ -64,7 +64,15 @@ def type_name(cls: type[BaseException]) -> str:
 def describe(error: BaseException) -> ErrorObject:
     """Say what is recorded of an exception."""
     stack = tuple(_cut(frame, MAX_FRAME) for frame in frames(error.__traceback__))
-    return ErrorObject(type_name(type(error)), _cut(_text(error), MAX_TEXT), _data(error), stack)
+    text = _cut(_text(error), MAX_TEXT)
+    brief = _cut(innermost(error), MAX_TEXT)
+    return ErrorObject(type_name(type(error)), text, _data(error), stack, brief)
+
+
+def innermost(error: BaseException) -> str:
+    """Say what went wrong in the first place: the text of the error that an operation failed with."""
+    message = error.message if isinstance(error, OperationFailed) else None
+    return _text(error) if message is None else message
 
 
 def _text(error: BaseException) -> str:
@@ -92,8 +100,7 @@ def _data(error: BaseException) -> str | None:
 
 
 def _own(error: OperationFailed) -> dict[str, Any]:
-    callback_id = getattr(error, "callback_id", None)
-    return {"callback_id": callback_id} if callback_id is not None else {}
+    return {name: vars(error)[name] for name in ("callback_id", "told") if vars(error).get(name)}
 
 
 def _json(value: object) -> str:

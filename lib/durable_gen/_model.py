@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, field, frozen
 
 MAX_PAYLOAD = 1_048_576  # bytes of one operation's payload (service model: OperationPayload)
 MAX_RESULT = 6_291_456  # bytes of a handler's result (service model: 6 MB for EXECUTION)
@@ -78,6 +78,7 @@ class ErrorObject:
     message: str | None = None
     data: str | None = None
     stack_trace: Sequence[str] = ()
+    brief: str | None = field(default=None, eq=False, repr=False)  # the message of its first cause
 
     @classmethod
     def from_wire(cls, raw: Raw) -> ErrorObject:
@@ -101,6 +102,10 @@ class ErrorObject:
         if self.stack_trace:
             wire["StackTrace"] = list(self.stack_trace)
         return wire
+
+    def shortened(self) -> ErrorObject:
+        """Return the same error with the message of its first cause alone."""
+        return self if self.brief is None else evolve(self, message=self.brief)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
+from durable_gen._failure import innermost, type_name
 from durable_gen._policy import Reason
 from durable_gen.errors import BatchFailed, CompensationFailed
 
@@ -93,11 +94,9 @@ class Batch(Generic[T]):
 def batch_failed(name: str | None, total: int, errors: list[BaseException]) -> BatchFailed:
     """Make the error that says how many of a batch failed, and how the first of them did."""
     first = errors[0]
-    failed = BatchFailed(
-        name or "",
-        None,
-        f"{len(errors)} of {total} failed, the first with {type(first).__name__}: {first}",
-    )
+    failed = BatchFailed(name or "", type_name(type(first)), innermost(first))
+    kind = type(first).__name__
+    failed.told = f"{len(errors)} of {total} failed, the first with {kind}: {first}"
     failed.errors = tuple(errors)
     failed.__cause__ = first
     return failed
@@ -142,11 +141,10 @@ class CompensationResult:
         """
         failed = [item for item in self.items if item.error is not None]
         if failed:
-            first = failed[0]
-            error = CompensationFailed(
-                first.name or "", type(first.error).__name__, str(first.error)
-            )
+            first, cause = failed[0], failed[0].error
+            assert cause is not None
+            error = CompensationFailed(first.name or "", type_name(type(cause)), innermost(cause))
             error.result = self
-            error.__cause__ = first.error
+            error.__cause__ = cause
             raise error
         return self

@@ -14,6 +14,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
+from attrs import evolve
+
 from durable_gen import _places
 from durable_gen._decisions import Block, Decision, Emit, Resolve, Run, Spawn
 from durable_gen._effects import Call, StepInfo
@@ -450,6 +452,8 @@ class Tasks:
         assert task.kind is not None
         op, kind = task.op, task.kind
         sub_type = kind.sub_type(op, self.execution.dialect)
+        if change.error is not None and self.execution.dialect.brief:
+            change = evolve(change, error=change.error.shortened())
         update = Update(task.id, kind.type, sub_type, op.name, task.parent_id, change)
         self.log.write(update)
         self.outbox.add(update, delivery, who)

@@ -199,13 +199,20 @@ class InvokeStopped(InvokeFailed):
 class BatchFailed(OperationFailed):
     """Branches or items failed, and the caller asked that none may.
 
+    Its type and message are those of the first that failed.
+
     Attributes:
         errors: the errors of those that failed, in the order of the input.
+        told: how many failed, of how many, and the first of them.
     """
 
     code = "BATCH_FAILED"
     subject = "batch failed"
     errors: Sequence[BaseException] = ()
+    told: str = ""
+
+    def __str__(self) -> str:
+        return f"{self._place()}: {self.told}" if self.told else super().__str__()
 
 
 class CompensationFailed(OperationFailed):

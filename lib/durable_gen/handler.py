@@ -108,7 +108,7 @@ class Handler(Generic[F]):
             if outcome is None:
                 return _codec.pending()
             if isinstance(outcome, Err):
-                return _failed(outcome.error)
+                return _failed(outcome.error, brief=execution.dialect.brief)
             text = values.result(self.flow, outcome.value)
             envelope = _codec.succeeded(text)
         except CheckpointFailed:
@@ -129,9 +129,9 @@ def _from_environment() -> _dialect.Dialect:
     return _dialect.named(name)
 
 
-def _failed(error: BaseException) -> dict[str, Any]:
+def _failed(error: BaseException, *, brief: bool = False) -> dict[str, Any]:
     LOGGER.error("the workflow failed\n%s", story(error))
-    return _codec.failed(error)
+    return _codec.failed(error, brief=brief)
 
 
 @overload
