@@ -1,25 +1,59 @@
-"""Human approval with a deadline: whichever comes first, the answer or the end of the week."""
+"""Human approval with a deadline: whichever comes first, the answer or the end of the week.
+
+    durable-gen run examples/approval.py:handler --event examples/expense.json
+
+Answer it with {"approved": true, "by": "ada"}. Nothing runs while it waits.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from durable_gen import Context, Flow, durable
 
 
-def notify(who: str, callback_id: str) -> str:
-    """Send a message with a link that answers the callback."""
-    return f"asked {who}"
+class Expense(TypedDict):
+    """What somebody wants to be paid back."""
+
+    employee: str
+    approver: str
+    amount: int
+
+
+class Decision(TypedDict):
+    """What the approver answers."""
+
+    approved: bool
+    by: str
+
+
+class Outcome(TypedDict):
+    """What became of it."""
+
+    status: str
+    by: str | None
+
+
+def ask(approver: str, callback_id: str) -> str:
+    """Send the approver a link; the page behind it answers the callback."""
+    return f"to {approver}: https://expenses.example.com/decide/{callback_id}"
+
+
+def tell(employee: str, status: str) -> str:
+    """Send the employee a message."""
+    return f"to {employee}: your expense is {status}"
 
 
 @durable
-def handler(event: dict[str, Any], ctx: Context) -> Flow[dict[str, Any]]:
-    """Ask for approval of an expense, and let it lapse after a week."""
-    asked = ctx.now()
-    answer = yield from ctx.callback("approval")
-    yield from ctx.step("notify", notify, event["approver"], answer.id)
-    decision = yield from ctx.race(answer.result(), ctx.wait("deadline", days=7))
+def handler(expense: Expense, ctx: Context) -> Flow[Outcome]:
+    """Have an expense approved; it lapses when nobody decides within a week."""
+    approval = yield from ctx.callback("approval", returns=Decision)
+    yield from ctx.step("ask", ask, expense["approver"], approval.id)
+    decision = yield from ctx.race(approval.result(), ctx.wait("deadline", days=7))
     if decision is None:
-        yield from ctx.step("lapse", notify, event["employee"], "your request lapsed")
-        return {"status": "lapsed", "days": (ctx.now() - asked).days}
-    return {"status": "approved" if decision["approved"] else "refused", "by": decision["by"]}
+        outcome = Outcome(status="lapsed", by=None)
+    else:
+        status = "approved" if decision["approved"] else "refused"
+        outcome = Outcome(status=status, by=decision["by"])
+    yield from ctx.step("tell", tell, expense["employee"], outcome["status"])
+    return outcome

@@ -1,9 +1,12 @@
-"""A document pipeline: read many documents at once, tolerate a few bad ones, retry the slow ones."""
+"""A document pipeline: read many documents at once, tolerate a few bad ones, retry the slow ones.
+
+durable-gen run examples/document_pipeline.py:handler --event examples/documents.json
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TypedDict
 
 from attrs import frozen
 
@@ -18,6 +21,14 @@ class Page:
 
     document: str
     words: int
+
+
+class Report(TypedDict):
+    """What came of all of them."""
+
+    words: int
+    bad: list[str | None]
+    reason: str
 
 
 def fetch(document: str) -> str:
@@ -41,12 +52,12 @@ async def recognise(text: str) -> int:
 def read(ctx: Context, document: str) -> Flow[Page]:
     """Read one document."""
     text = yield from ctx.step("fetch", fetch, document, retry=PATIENT)
-    words = yield from ctx.step("recognise", recognise, text, retry=PATIENT, timeout=0.05)
+    words = yield from ctx.step("recognise", recognise, text, retry=PATIENT, timeout=0.25)
     return Page(document, words)
 
 
 @durable
-def handler(event: dict[str, list[str]], ctx: Context) -> Flow[dict[str, Any]]:
+def handler(event: dict[str, list[str]], ctx: Context) -> Flow[Report]:
     """Read all documents, up to four at once; give up when more than a quarter are bad."""
     pages = yield from ctx.map(
         "read",
@@ -56,8 +67,8 @@ def handler(event: dict[str, list[str]], ctx: Context) -> Flow[dict[str, Any]]:
         completion=Completion(tolerated_percentage=25),
         item_name=lambda document, _: document,
     )
-    return {
-        "words": sum(page.words for page in pages.values),
-        "bad": [item.name for item in pages if item.error is not None],
-        "reason": pages.reason,
-    }
+    return Report(
+        words=sum(page.words for page in pages.values),
+        bad=[item.name for item in pages if item.error is not None],
+        reason=pages.reason,
+    )

@@ -1,4 +1,7 @@
-"""A nightly report: wait for the night, start an export, look until it is done, send it."""
+"""A nightly report: wait for the night, start an export, look until it is done, send it.
+
+durable-gen run examples/nightly_report.py:handler --event examples/report.json --skip-time
+"""
 
 from __future__ import annotations
 

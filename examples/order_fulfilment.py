@@ -50,7 +50,7 @@ class Receipt:
 
 
 @durable_error
-class PaymentDeclined(Exception):
+class PaymentDeclined(Exception):  # noqa: N818 - it says what happened
     """The card was refused; trying again will not help."""
 
 
@@ -70,8 +70,6 @@ def charge(order: Order) -> Receipt:
         raise PaymentDeclined(msg)
     amount = sum(item["price"] * item["quantity"] for item in order["items"])
     return Receipt(current_step().idempotency_key[-8:], round(amount, 2), datetime.now(UTC))
-
-
 
 
 def ask_for_approval(callback_id: str) -> None:

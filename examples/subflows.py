@@ -1,4 +1,7 @@
-"""A library of subflows: generators that any workflow can yield from, or run as a child context."""
+"""A library of subflows: generators that any workflow can yield from, or run as a child context.
+
+durable-gen run examples/subflows.py:handler --event examples/currency.json --skip-time
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,15 @@ def attempt_each(ctx: Context, name: str, providers: list[Callable[[], T]]) -> F
     return (yield from ctx.step(f"{name} {len(others)}", last))
 
 
-def remind(ctx: Context, name: str, ask: Callable[[str], None], *, every: int, times: int) -> Flow[object]:
+def remind(
+    ctx: Context, name: str, ask: Callable[[str], None], *, every: int, times: int
+) -> Flow[object]:
     """Ask for an answer, and ask again every so many seconds; None when nobody answers."""
     for round_ in range(times):
         try:
-            answer: object = yield from ctx.wait_for_callback(f"{name} {round_}", ask, timeout=every)
+            answer: object = yield from ctx.wait_for_callback(
+                f"{name} {round_}", ask, timeout=every
+            )
         except CallbackTimedOut:
             continue
         return answer
@@ -51,5 +58,7 @@ def ask(callback_id: str) -> None:
 def handler(event: dict[str, str], ctx: Context) -> Flow[dict[str, object]]:
     """Use the subflows: one inline, one as a child context of its own."""
     rate = yield from attempt_each(ctx, "rate", [rate_from_bank, rate_from_cache])
-    answer = yield from ctx.child("confirm", lambda child: remind(child, "ask", ask, every=60, times=3))
+    answer = yield from ctx.child(
+        "confirm", lambda child: remind(child, "ask", ask, every=60, times=3)
+    )
     return {"currency": event["currency"], "rate": rate, "confirmed": answer is not None}
