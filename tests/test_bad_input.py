@@ -786,7 +786,7 @@ def test_input_that_is_no_json_fails_the_execution():
     assert (
         "DeserializationError",
         (
-            "the execution's input is not JSON (unexpected character, expected a string key: "
+            "the execution's input is not JSON (Expecting property name enclosed in double quotes: "
             "line 1 column 2 (char 1)): '{nope'"
         ),
     ) == failure(handler(given))

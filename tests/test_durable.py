@@ -107,6 +107,12 @@ def test_result_that_is_too_large_for_an_envelope_goes_by_checkpoint():
     assert value == json.loads(update["Payload"])
 
 
+def test_input_with_a_number_beyond_64_bits_reaches_the_workflow_whole():
+    """What the caller sent is what the workflow gets."""
+    handler = durable(backend=Stub())(lambda event, ctx: str(event["n"]))
+    assert str(10**30) == result(handler(event(payload={"n": 10**30})))
+
+
 def test_input_reaches_the_workflow():
     """The event that the execution was started with is the workflow's first argument."""
     handler = durable(backend=Stub())(lambda event, ctx: event["order"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,10 +101,15 @@ def user_event(record: Raw) -> Any:
     if text is None or not text.strip():
         return {}
     try:
-        return orjson.loads(text)
+        return json.loads(text, parse_constant=_no_constant)  # keeps numbers of any length
     except ValueError as error:
         msg = f"the execution's input is not JSON ({error}): {text!r:.120}"
         raise DeserializationError(msg) from error
+
+
+def _no_constant(word: str) -> Any:
+    msg = f"JSON has no {word}"
+    raise ValueError(msg)
 
 
 def succeeded(text: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Requirements 4-*: callbacks."""

@@ -1,0 +1,13 @@
+"""Requirement 4-9."""
+
+from typing import Any
+
+from durable_gen import Context, Flow, durable
+
+
+@durable
+def handler(name: str, ctx: Context) -> Flow[Any]:
+    """Wait, and find an answer that came meanwhile."""
+    callback = yield from ctx.callback(name)
+    yield from ctx.wait("pause", seconds=5)
+    return (yield from callback.result())

@@ -1,0 +1,1 @@
+"""Requirements 3-*: child contexts."""

@@ -1,0 +1,1 @@
+"""Requirements 5-*: invoking other functions."""

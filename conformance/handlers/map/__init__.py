@@ -1,0 +1,1 @@
+"""Requirements 9-*: one flow for many items."""

@@ -1,0 +1,1 @@
+"""Requirements 8-*: branches at once."""

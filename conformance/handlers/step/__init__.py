@@ -1,0 +1,1 @@
+"""Requirements 1-*: steps."""

@@ -1,0 +1,1 @@
+"""Requirements 2-*: waits."""

@@ -1,0 +1,1 @@
+"""Requirements 7-*: callbacks whose ids are handed out by a step."""

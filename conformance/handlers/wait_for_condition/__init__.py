@@ -1,0 +1,1 @@
+"""Requirements 6-*: polling."""

@@ -1,0 +1,1 @@
+"""AWS's Python SDK, for comparison."""
