@@ -16,8 +16,6 @@ Then the handler is run on the embedded service, with a clock that jumps, and co
 - log: the messages of `ctx.log`.
 """
 
-
-
 from __future__ import annotations
 
 import json

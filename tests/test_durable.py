@@ -378,10 +378,10 @@ def test_updates_are_what_botocore_takes():
 
     def flow(event, ctx):
         yield ctx.child("c", lambda child: (yield child.step("s", int)))
+        yield ctx.callback("cb", timeout=5)
         yield ctx.settled(
             ctx.wait("w", 5),
             ctx.invoke("i", "other", {"a": 1}, tenant_id="t"),
-            ctx.callback("cb", timeout=5),
             ctx.step("retried", boom),
             ctx.step("failed", boom, retry=None),
             ctx.wait_for_condition("cond", lambda state: 0),

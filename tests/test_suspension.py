@@ -587,3 +587,23 @@ def test_interrupt_in_a_step_passes_through(kind, how):
     gc.collect()
     assert [] == ran
     assert [] == [line for line in stub.stream if "FAIL" in line or "RETRY" in line]
+
+
+def test_generator_that_a_suspended_flow_goes_through_is_not_finalised():
+    """The `finally` of a generator in a `for` of the flow does not run at suspension either."""
+    ran = []
+
+    def rows():
+        try:
+            yield from (1, 2)
+        finally:
+            ran.append("closed")
+
+    @durable(backend=Stub())
+    def handler(event, ctx):
+        for _ in rows():
+            yield ctx.wait("nap", 5)
+
+    assert {"Status": "PENDING"} == handler(event())
+    gc.collect()
+    assert [] == ran

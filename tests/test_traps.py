@@ -698,9 +698,7 @@ def test_operation_inside_a_step_is_an_error():
     works = []
     envelope = run(flow)
     where = place(works[0], "ctx.step")
-    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
-        envelope
-    )
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(envelope)
 
 
 def test_operation_inside_a_step_in_a_thread_is_an_error():
@@ -720,9 +718,7 @@ def test_operation_inside_a_step_in_a_thread_is_an_error():
         )
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", inside(where, "ctx.step('charge')", "all/a")) == failure(
-        run(flow)
-    )
+    assert ("UsageError", inside(where, "ctx.step('charge')", "all/a")) == failure(run(flow))
 
 
 def test_operation_of_an_abandoned_step_is_an_error_while_the_flow_runs():
@@ -745,9 +741,7 @@ def test_operation_of_an_abandoned_step_is_an_error_while_the_flow_runs():
         yield ctx.step("after", charge)
 
     where = place(late, "contexts[0].step")
-    assert ("UsageError", inside(where, "ctx.step('charge')", "race/late")) == failure(
-        run(flow)
-    )
+    assert ("UsageError", inside(where, "ctx.step('charge')", "race/late")) == failure(run(flow))
 
 
 def test_operation_inside_an_async_step_is_an_error():
@@ -762,9 +756,7 @@ def test_operation_inside_an_async_step_is_an_error():
         yield ctx.step("work", work, retry=None)
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
-        run(flow)
-    )
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(run(flow))
 
 
 def test_operation_inside_a_step_cannot_be_swallowed_by_the_step():
@@ -782,9 +774,7 @@ def test_operation_inside_a_step_cannot_be_swallowed_by_the_step():
         return (yield ctx.step("work", work))
 
     where = place(work, "contexts[0].step")
-    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(
-        run(flow)
-    )
+    assert ("UsageError", inside(where, "ctx.step('charge')", "work")) == failure(run(flow))
 
 
 # --- a context after its flow ------------------------------------------------------------------------

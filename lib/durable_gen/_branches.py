@@ -7,7 +7,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from durable_gen import _check, recipes
-from durable_gen._ops import Child, FanOut, Flow, Flush, Inline, Map, Op
+from durable_gen._ops import Child, CreateCallback, FanOut, Flow, Flush, Inline, Map, Op
 from durable_gen._policy import Completion, Progress
 from durable_gen._results import Batch, BatchItem
 from durable_gen._scope import Scope
@@ -287,9 +287,28 @@ class Branching:
                     f"ctx.{word}(...) takes operations that give a value; yield {op.call} by itself"
                 )
                 raise UsageError(msg)
+            if isinstance(op, CreateCallback):
+                msg = (
+                    f"ctx.{word}(...) cannot make callbacks, whose records go when it is over. Make "
+                    "them first, and give it their results:\n"
+                    f'    wrong:  yield ctx.{word}(ctx.callback("a"), ctx.callback("b"))\n'
+                    '    right:  a = yield ctx.callback("a")\n'
+                    '            b = yield ctx.callback("b")\n'
+                    f"            yield ctx.{word}(a.result(), b.result())"
+                )
+                raise UsageError(msg)
             if isinstance(op, Op):
                 children.append(Child(op.name, recipes.once, (op,), **how))
             elif isinstance(op, GeneratorType):
+                if sum(op is one for one in ops) > 1:
+                    flow = op.gi_code.co_name
+                    msg = (
+                        f"ctx.{word}(...) was given the generator {flow}(...) twice; a generator runs "
+                        "once:\n"
+                        f"    wrong:  one = {flow}(ctx); yield ctx.{word}(one, one)\n"
+                        f"    right:  yield ctx.{word}({flow}(ctx), {flow}(ctx))"
+                    )
+                    raise UsageError(msg)
                 children.append(Child(op.gi_code.co_name, _same, (self,), borrowed=op, **how))
             elif callable(op):
                 children.append(Child(getattr(op, "__name__", None), op, (), **how))

@@ -212,6 +212,12 @@ def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
     if not isinstance(text, str):
         msg = f"{info.what}: its serde's dumps() must return text, not {shown(text)}"
         raise SerializationError(msg)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{info.what}: its serde's text cannot be sent: {error}"
+            raise SerializationError(msg) from error
     return text
 
 

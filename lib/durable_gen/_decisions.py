@@ -22,13 +22,13 @@ class Resolve:
         text: what is kept of its value; None for no value.
         error: what it failed with; None when it did not.
         wrapper: the class of the error to raise.
-        passing: classes of errors that are raised as themselves.
+        passing: classes of errors that are raised as themselves; None for an error from outside.
     """
 
     text: str | None = None
     error: ErrorObject | None = None
     wrapper: Wrapper = OperationFailed
-    passing: tuple[type[OperationFailed], ...] = ()
+    passing: tuple[type[OperationFailed], ...] | None = ()
 
 
 @define
@@ -95,7 +95,7 @@ START = Change(Action.START)
 def failed(
     record: Record,
     wrapper: Wrapper,
-    passing: tuple[type[OperationFailed], ...] = (),
+    passing: tuple[type[OperationFailed], ...] | None = (),
 ) -> Resolve:
     """Resolve an operation that ended without success with the error that its record holds."""
     error = record.error

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from durable_gen import _faults, _park
-from durable_gen._effects import Calls, Done, Flush, Idle, Park
+from durable_gen._effects import Calls, Done, Flush, Idle, Park, running
 from durable_gen._kernel import Kernel
 from durable_gen._model import MAX_UPDATES, Action, Change, Raw, Type, Update
 from durable_gen._outcome import Outcome
@@ -69,9 +69,11 @@ class Driver:
             CheckpointFailed: the service refused a checkpoint.
         """
         workers = Workers(max_workers)
+        outer = running.set(None)  # a workflow that is run inside a step is no part of it
         try:
             return self._drive(kernel, workers)
         finally:
+            running.reset(outer)
             workers.close()
             _park.park(kernel.remains(), "its invocation has ended")
             kernel.forget()
@@ -88,6 +90,8 @@ class Driver:
             if workers.in_flight:
                 self._gather(kernel, workers)
             effect = kernel.advance(datetime.now(UTC))
+            for call in kernel.dropped():
+                workers.drop(call)
             match effect:
                 case Calls(calls, alone):
                     if alone and not workers.in_flight:
@@ -157,5 +161,5 @@ def client_token(token: str, updates: Iterable[Mapping[str, Any]]) -> str:
     """Name one logical checkpoint, so that the service knows a repetition of it."""
     digest = blake2b(token.encode(), digest_size=32)
     for update in updates:
-        digest.update(f"|{update['Id']}|{update['Action']}".encode())
+        digest.update(f"|{update['Id']}|{update['Action']}|{update.get('Payload')}".encode())
     return digest.hexdigest()

@@ -92,11 +92,23 @@ def _cut(text: str, most: int) -> str:
 
 def _data(error: BaseException) -> str | None:
     if type_name(type(error)) in _registered:
-        attributes = {k: v for k, v in vars(error).items() if k != "__notes__"}
-        return _json({"args": error.args, "attributes": attributes})
+        return _json({"args": error.args, "attributes": _attributes(error)})
     if isinstance(error, OperationFailed):
         return _json({"args": error.args, "attributes": _own(error)})
     return None
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    """List what an exception holds, in its dict and in slots."""
+    names = [name for cls in type(error).__mro__ for name in _slots(cls)]
+    names += getattr(error, "__dict__", {})
+    found = {name: getattr(error, name, None) for name in names}
+    return {k: v for k, v in found.items() if not (k.startswith("__") and k.endswith("__"))}
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    slots = vars(cls).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _own(error: OperationFailed) -> dict[str, Any]:
@@ -137,7 +149,7 @@ def rebuild(
     error: ErrorObject,
     wrapper: Callable[..., OperationFailed],
     operation: str,
-    passing: tuple[type[OperationFailed], ...] = (),
+    passing: tuple[type[OperationFailed], ...] | None = (),
 ) -> BaseException:
     """Make the exception that a failed record raises.
 
@@ -145,11 +157,14 @@ def rebuild(
         error: what was recorded.
         wrapper: the class for an error that cannot be raised as itself.
         operation: the failed operation's name.
-        passing: classes of ours that come back as themselves instead of being wrapped.
+        passing: classes of ours that come back as themselves instead of being wrapped; None for an
+            error from outside, which is always wrapped: others may not choose what is raised here.
 
     Returns:
         A new exception; classes under `@durable_error` come back as themselves.
     """
+    if passing is None:
+        return wrapper(operation, error.type, error.message, error.data, error.stack_trace)
     name = error.type or ""
     user = _registered.get(name)
     if user is not None and (made := _restored(user, error.data)) is not None:
@@ -172,9 +187,10 @@ def _restored(cls: type[BaseException], data: str | None) -> BaseException | Non
             made: BaseException = cls(*args)
         else:
             made = cls.__new__(cls, *args)
-            made.args = args
-        vars(made).update(attributes)
-    except (ValueError, TypeError, KeyError):
+            BaseException.__setattr__(made, "args", args)
+        for name, value in attributes.items():
+            object.__setattr__(made, name, value)  # frozen classes have one that raises
+    except Exception:  # recorded by others, or a class that cannot be made so
         return None
     return made
 

@@ -76,8 +76,8 @@ class Tally:
         """Take the branches that may start now: within `max_concurrency` and the current wave."""
         total = len(self.statuses)
         if self.verdict is not None:
-            ended = [i for i, letter in enumerate(self.verdict[0]) if letter in "SF"]
-            begun = [] if self.begun else ended
+            ended = enumerate(self.verdict[0])
+            begun = [] if self.begun else [i for i, letter in ended if letter in "SF"]
         else:
             room = total if self.op.max_concurrency is None else self.op.max_concurrency
             end = total

@@ -16,6 +16,25 @@ KMS = frozenset(
         "KMSNotFoundException",
     }
 )
+PASSING = frozenset(  # client errors that time, or new credentials, mend
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
 SPENT = "invalid checkpoint token"  # the one fault that has no code of its own
 
 
@@ -37,7 +56,9 @@ def meaning(error: Exception) -> Meaning:
     text = str(fault.get("Message", "")).casefold()
     if code == "InvalidParameterValueException" and text.startswith(SPENT):
         return "over"
-    if code in KMS or (400 <= status < 500 and status != 429):
+    if code in PASSING:
+        return "passing"
+    if code in KMS or (400 <= status < 500 and status not in (408, 429)):
         return "refused"
     return "passing"
 

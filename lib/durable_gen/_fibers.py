@@ -70,7 +70,8 @@ class Task:
         branches: the tasks of its branches.
         begun_before: whether an earlier invocation began all its branches.
         over: whether it has ended, or is no longer wanted.
-        calling: whether a call of it is in flight.
+        calling: the call of it that is in flight.
+        until: when the service goes on with it, while it waits.
     """
 
     op: Any
@@ -92,7 +93,8 @@ class Task:
     branches: list[Task] = field(factory=list)
     begun_before: bool = False
     over: bool = False
-    calling: bool = False
+    calling: Any = None
+    until: Any = None
 
     @property
     def place(self) -> str:
@@ -148,6 +150,17 @@ def returned_undriven(fiber: Fiber, value: Any, code: CodeType | None) -> UsageE
         )
         return UsageError(msg)
     msg = f"{where}: returned {_closed(value)}; {NO_ASYNC}"
+    return UsageError(msg)
+
+
+def used_up(fiber: Fiber, generator: Any) -> UsageError:
+    """Make the error for a generator that is to run a second time."""
+    name = generator.gi_code.co_name
+    msg = (
+        f"{fiber.place}: the generator {name}(...) runs already, or has run; a generator runs once:\n"
+        f"    wrong:  one = {name}(ctx); yield one; yield one\n"
+        f"    right:  yield {name}(ctx); yield {name}(ctx)"
+    )
     return UsageError(msg)
 
 

@@ -21,7 +21,7 @@ from types import AsyncGeneratorType, CodeType, GeneratorType
 from typing import Any
 
 from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park
-from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven
+from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven, used_up
 from durable_gen._ids import operation_id
 from durable_gen._kinds import TABLE
 from durable_gen._log import Log
@@ -94,11 +94,12 @@ class Kernel:
         if self.outcome is not None:
             return self._flush() if tasks.outbox else Done(self.outcome)
         if calls := tasks.calls():
-            return Calls(calls, alone=tasks.in_flight == 1 and not tasks.outbox.answers)
+            busy = tasks.outbox.answers or tasks.next_timer() is not None
+            return Calls(calls, alone=tasks.in_flight == 1 and not busy)
         if tasks.outbox.answers:
             return self._flush()
         if tasks.in_flight:
-            return Idle(tasks.next_timer())
+            return self._flush() if tasks.outbox.ends else Idle(tasks.next_timer())
         return self._flush() if tasks.outbox else Park(tasks.next_timer())
 
     def resolve(self, call: Call, outcome: Outcome, draw: float) -> None:
@@ -122,6 +123,11 @@ class Kernel:
     def refresh(self) -> Flush:
         """Ask the service what has changed, though there may be nothing to send."""
         return self._flush()
+
+    def dropped(self) -> list[Call]:
+        """Take the calls in flight that nobody wants to know of any more."""
+        calls, self.tasks.dropped = self.tasks.dropped, []
+        return calls
 
     def remains(self) -> Iterator[Fiber]:
         """List the fibers that nobody will resume, outer ones first."""
@@ -159,9 +165,12 @@ class Kernel:
                 if not isinstance(op, GeneratorType):  # a flow that yields nothing
                     self._returned(fiber, op, None)
                     return
+                if op.gi_frame is None or op.gi_suspended:
+                    self.execution.fail(used_up(fiber, op))
+                    return
         except StopIteration as stop:
             self._returned(fiber, stop.value, stack.pop().gi_code)
-        except Exception as problem:
+        except (Exception, GeneratorExit) as problem:
             if stack:
                 stack.pop()
             self._continue(fiber, None, problem)
@@ -187,6 +196,9 @@ class Kernel:
     def _yielded(self, fiber: Fiber, op: Any) -> None:
         scope = fiber.scope
         if isinstance(op, GeneratorType):  # a subflow, run inline without growing Python's stack
+            if op.gi_frame is None or op.gi_suspended or op.gi_running:
+                self.execution.fail(used_up(fiber, op))
+                return
             fiber.stack.append(op)
             self.ready.append((fiber, None, None))
             return

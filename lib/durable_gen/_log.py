@@ -41,9 +41,11 @@ class Log:
     __slots__ = ("records", "unread")
 
     def __init__(self, operations: Iterable[Raw]) -> None:
-        self.records: dict[str, Raw] = {
-            raw["Id"]: raw for raw in operations if raw.get("Type") != Type.EXECUTION
-        }
+        known = [raw for raw in operations if raw.get("Type") != Type.EXECUTION]
+        self.records: dict[str, Raw] = {raw["Id"]: raw for raw in known}
+        if len(self.records) != len(known):  # some came twice, from a page that was old
+            for raw in known:
+                self.records[raw["Id"]] = newer(self.records[raw["Id"]], raw)
         self.unread = dict(self.records)
 
     def read(self, id: str) -> Record | None:  # noqa: A002 - the wire's word
@@ -63,6 +65,7 @@ class Log:
     def learn(self, raw: Raw) -> None:
         """Take over what the service says of an operation."""
         id = raw["Id"]  # noqa: A001
+        raw = newer(raw, self.records.get(id))
         if id in self.unread or id not in self.records:
             self.unread[id] = raw
         self.records[id] = raw
@@ -79,6 +82,13 @@ class Log:
                 parent = self.unread[parent].get("ParentId")
             if parent not in closed:
                 yield Record(raw)
+
+
+def newer(raw: Raw, other: Raw | None) -> Raw:
+    """Choose between two records of one operation: what has ended stays ended."""
+    if other is None or raw.get("Status") in TERMINAL or other.get("Status") not in TERMINAL:
+        return raw
+    return other
 
 
 def differs(

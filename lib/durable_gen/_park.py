@@ -8,6 +8,7 @@ past the bound the oldest are closed, innermost first, with a context whose oper
 from __future__ import annotations
 
 import ctypes
+import gc
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ def park(fibers: Iterable[Fiber], why: str) -> None:
         fiber.scope.over = fiber.scope.over or why
         for generator in reversed(fiber.stack):
             chain = every(generator)
-            if any(guarded(one) for one in chain):
+            if any(guarded(one) or holds_guarded(one) for one in chain):
                 keep(chain)
             else:
                 generator.close()
@@ -72,6 +73,15 @@ def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
         if guard:
             return True
     return False
+
+
+def holds_guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Tell whether a suspended frame holds a generator, as of a `for`, that is inside a `try`."""
+    return any(
+        isinstance(one, GeneratorType) and one.gi_suspended and (guarded(one) or holds_guarded(one))
+        for one in gc.get_referents(generator)
+        if one is not generator.gi_yieldfrom
+    )
 
 
 def handler(code: CodeType, at: int) -> tuple[int | None, bool]:

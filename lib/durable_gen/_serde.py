@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from attrs import frozen
 
+from durable_gen._check import shown
 from durable_gen.errors import DeserializationError, SerializationError
 
 STRICT = (
@@ -84,7 +85,7 @@ class Json:
                 return text
             why = f"it would come back as {found[1]!r:.60} @ {found[0]}"
         msg = (
-            f"{info.what}: {value!r:.80} ({type(value).__name__}) cannot be stored as "
+            f"{info.what}: {shown(value)} cannot be stored as "
             f"{_name(info.type)}, which its annotation names: {why}"
         )
         raise SerializationError(msg)
@@ -177,7 +178,7 @@ def problem(value: Any, path: str = "$") -> Problem | None:
         members = ((f"{path}.{key}", member) for key, member in value.items())
     else:
         mendable = not callable(value) and not hasattr(value, "__next__")
-        return path, f"{value!r:.60} ({_name(kind)})", mendable and not isawaitable(value)
+        return path, shown(value), mendable and not isawaitable(value)
     try:
         return next((found for at, one in members if (found := problem(one, at))), None)
     except RecursionError:

@@ -75,6 +75,7 @@ class Tasks:
         sent: updates that were sent, and are not acknowledged yet.
         closed: contexts whose insides need not be visited.
         lost: fibers that were given up.
+        dropped: calls in flight that nobody wants to know of any more.
     """
 
     def __init__(
@@ -95,16 +96,18 @@ class Tasks:
         self.ticks = count()  # tells timers of the same instant apart
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
+        self.dropped: list[Call] = []
 
     def absorb(self, records: Iterable[Raw]) -> None:
         """Take in what the service says of operations; everything that was sent is acknowledged."""
-        changed = []
+        changed: dict[str, None] = {}
         for raw in records:
             if raw.get("Type") != Type.EXECUTION:
                 self.log.learn(raw)
-                changed.append(raw["Id"])
-        for update in self.outbox.updates():  # what is not sent yet is newer than the answer
-            self.log.write(update)
+                changed[raw["Id"]] = None
+        for update in self.outbox.updates() if changed else ():
+            if update.id in changed:  # what is not sent yet is newer than the answer
+                self.log.write(update)
         sent, self.sent = self.sent, []
         for _, delivery, who, _ in sent:
             if delivery is RESUME and not who.over:
@@ -119,7 +122,7 @@ class Tasks:
         """Take the calls that are to be made."""
         calls, self.wanted = [call for call in self.wanted if not call.task.over], []
         for call in calls:
-            call.task.calling = True
+            call.task.calling = call
         self.in_flight += len(calls)
         return calls
 
@@ -127,7 +130,7 @@ class Tasks:
         """Take in how a call ended; nobody wants to know of a task that is over."""
         task: Task = call.task
         if not task.over:
-            task.calling = False
+            task.calling = None
             self.in_flight -= 1
             self.settle(task, outcome, call.info.attempt, draw)
 
@@ -170,7 +173,8 @@ class Tasks:
         record = self.log.current(task.id)
         try:
             if task.text is not None and record is not None and record.status == Status.SUCCEEDED:
-                decision: Decision = Resolve(task.text)
+                kept = None if record.replay_children else record.result
+                decision: Decision = Resolve(task.text if kept is None else kept)
             else:
                 decision = task.kind.decide(task.op, record, self.now)
             self._follow(task, decision, record)
@@ -180,6 +184,8 @@ class Tasks:
             self.fail(task, error)
 
     def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
+        if not isinstance(decision, Block):
+            self._unblock(task)
         match decision:
             case Resolve():
                 self._resolve(task, decision, record)
@@ -219,7 +225,8 @@ class Tasks:
         tasks = self.waiting.setdefault(task.id, [])
         if task not in tasks:
             tasks.append(task)
-        if decision.until is not None:
+        if decision.until is not None and task.until != decision.until:
+            task.until = decision.until
             heappush(self.timers, (decision.until, next(self.ticks), task))
 
     def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
@@ -294,7 +301,7 @@ class Tasks:
         self._close(task)
         text = tally.payload(reason)
         if task.again:
-            self._resolve(task, Resolve(text), None)
+            self._resolve(task, Resolve(text), self.log.current(task.id))
             return
         assert task.kind is not None
         task.text = text
@@ -331,8 +338,9 @@ class Tasks:
             if one.over:
                 continue
             self._forget(one)
-            if one.calling:
-                one.calling = False
+            if one.calling is not None:
+                self.dropped.append(one.calling)
+                one.calling = None
                 self.in_flight -= 1
             tasks += one.branches
             if one.body is not None:
@@ -377,7 +385,10 @@ class Tasks:
     def _found(self, task: Task, outcome: Outcome, text: str | None) -> None:
         """End a context that has no record, or whose record has no result."""
         if isinstance(outcome, Ok):
-            self._resolve(task, Resolve(text), None)
+            if task.body is not None and not task.recorded and task.owner is None:
+                task.scope.base = task.body.scope.now()  # nothing else tells what time it is
+            record = self.log.current(task.id) if task.again else None
+            self._resolve(task, Resolve(text), record)
         elif task.again:
             error = outcome.error
             msg = (
@@ -407,7 +418,7 @@ class Tasks:
             return
         op, scope = task.op, task.scope
         scope.text = decision.text
-        if record is not None:
+        if record is not None and type(op) is not CreateCallback:  # made is not answered
             scope.saw(record.raw)
         if decision.error is not None:
             name = op.name or scope.path_of(None)
@@ -440,6 +451,10 @@ class Tasks:
 
     def _forget(self, task: Task) -> None:
         task.over = True
+        self._unblock(task)
+
+    def _unblock(self, task: Task) -> None:
+        task.until = None
         tasks = self.waiting.get(task.id)
         if tasks is not None and task in tasks:
             tasks.remove(task)
@@ -461,7 +476,7 @@ class Tasks:
     def next_timer(self) -> datetime | None:
         """Say when the next of the service's timers is due."""
         timers = self.timers
-        while timers and timers[0][2].over:
+        while timers and timers[0][2].until != timers[0][0]:  # it went on meanwhile
             heappop(timers)
         return timers[0][0] if timers else None
 

@@ -18,7 +18,9 @@ from typing import Any
 
 from durable_gen._effects import Call, running
 from durable_gen._outcome import Err, Ok, Outcome
-from durable_gen.errors import StepTimedOut
+from durable_gen.errors import StepTimedOut, UsageError
+
+GRACE = 1.0  # seconds that tasks get to end when they are cancelled
 
 Ended = tuple[Call, Outcome]
 # What is heard of a call: that it has begun (None), or how it ended; and whether it has a thread.
@@ -34,7 +36,7 @@ def perform(call: Call) -> Outcome:
 
     try:
         return Ok(copy_context().run(run))
-    except Exception as error:
+    except (Exception, asyncio.CancelledError, GeneratorExit) as error:
         return Err(error)
 
 
@@ -66,6 +68,8 @@ class Workers:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.wake: asyncio.Event | None = None
         self.tasks: dict[asyncio.Task[None], Awaitable[Any]] = {}
+        self.running: dict[Call, asyncio.Task[None]] = {}
+        self.closed = False
 
     def inline(self, call: Call) -> Outcome:
         """Run a call to its end, when nothing else can go on meanwhile."""
@@ -90,10 +94,27 @@ class Workers:
                 self.done.put((call, outcome, False))
             return
         self.busy += 1
-        if self.busy > self.threads and self.threads < self.most + len(self.given_up):
+        self.todo.put((call, copy_context()))
+        self._staff()
+
+    def _staff(self) -> None:
+        """Start a thread if a call waits for one; those that were given up keep theirs busy."""
+        if self.threads < min(self.busy, self.most + len(self.given_up)):
             self.threads += 1
             threading.Thread(target=self._work, name="durable-gen", daemon=True).start()
-        self.todo.put((call, copy_context()))
+
+    def drop(self, call: Call) -> None:
+        """Give up a call that nobody wants to know of any more."""
+        task = self.running.get(call)
+        if task is not None:
+            task.cancel()
+        self._give_up(call)
+
+    def _give_up(self, call: Call) -> None:
+        self.deadlines.pop(call, None)
+        self.given_up.add(call)
+        self.in_flight -= 1
+        self._staff()
 
     def wait(self, seconds: float | None) -> list[Ended]:
         """Wait for calls to end.
@@ -116,15 +137,19 @@ class Workers:
         return ended
 
     def close(self) -> None:
-        """Let go of threads and tasks, whether or not they have ended."""
+        """Let go of threads and tasks, whether or not they have ended; what waits never begins."""
+        self.closed = True
+        with suppress(Empty):
+            while True:
+                self.todo.get_nowait()
         for _ in range(self.threads):
             self.todo.put(None)
         if self.loop is None:
             return
         for task in self.tasks:
             task.cancel()
-        if self.tasks:
-            self.loop.run_until_complete(asyncio.gather(*self.tasks, return_exceptions=True))
+        if self.tasks:  # one that swallows its end is left behind
+            self.loop.run_until_complete(asyncio.wait(tuple(self.tasks), timeout=GRACE))
         for awaitable in self.tasks.values():
             if inspect.iscoroutine(awaitable):
                 awaitable.close()  # it may never have begun
@@ -155,9 +180,7 @@ class Workers:
                 break
         now = time.monotonic() if self.deadlines else 0.0
         for call in [call for call, deadline in self.deadlines.items() if deadline <= now]:
-            del self.deadlines[call]
-            self.given_up.add(call)
-            self.in_flight -= 1
+            self._give_up(call)
             ended.append((call, timed_out(call)))
         return ended
 
@@ -165,10 +188,12 @@ class Workers:
         call, outcome, threaded = note
         if outcome is None:  # it has begun
             assert call.timeout is not None
-            self.deadlines[call] = time.monotonic() + call.timeout
+            if call not in self.given_up:
+                self.deadlines[call] = time.monotonic() + call.timeout
             return
         self.busy -= threaded
         self.deadlines.pop(call, None)
+        self.running.pop(call, None)
         if call in self.given_up:
             self.given_up.discard(call)
         elif isinstance(outcome, BaseException):
@@ -184,6 +209,9 @@ class Workers:
     def _work(self) -> None:
         while (item := self.todo.get()) is not None:
             call, context = item
+            if self.closed or call in self.given_up:
+                self.done.put((call, Ok(), True))
+                continue
             if call.timeout is not None:
                 self.done.put((call, None, True))
                 self._ring()
@@ -204,11 +232,24 @@ class Workers:
     # --- the event loop --------------------------------------------------------------------------
 
     def _start_task(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        if _loop_runs():
+            problem = UsageError(
+                "an async step needs an event loop of its own, and one runs already in this thread: "
+                "call the handler from a thread without one, as asyncio.to_thread(handler, event) does"
+            )
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            self.done.put((call, Err(problem), False))
+            return
         if self.loop is None or self.wake is None:
             self.loop, self.wake = asyncio.new_event_loop(), asyncio.Event()
         task = self.loop.create_task(self._await(call, awaitable))
         self.tasks[task] = awaitable
-        task.add_done_callback(self.tasks.pop)
+        self.running[call] = task
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        self.tasks.pop(task, None)
 
     async def _await(self, call: Call, awaitable: Awaitable[Any]) -> None:
         running.set(call.info)
@@ -216,17 +257,28 @@ class Workers:
         try:
             async with asyncio.timeout(call.timeout) as limit:
                 outcome = Ok(await awaitable)
+            if limit.expired():  # it swallowed its end
+                outcome = timed_out(call)
         except Exception as error:
             outcome = timed_out(call) if limit.expired() else Err(error)
         except asyncio.CancelledError:
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise  # `close` lets go of it
+                self.done.put((call, Ok(), False))  # nobody waits for it any more
+                raise
             outcome = Err(RuntimeError("the step's coroutine was cancelled from inside"))
         except BaseException as error:
             outcome = error
         self.done.put((call, outcome, False))
         assert self.wake is not None
         self.wake.set()
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _first(wake: asyncio.Event, seconds: float | None) -> None:

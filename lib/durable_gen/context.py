@@ -267,7 +267,10 @@ class Context(Branching):
             if total:
                 msg = f"{what}: write either until= or a duration"
                 raise UsageError(msg)
-            return self._make(Wait(_check.name(name), 0, _check.instant(f"{what} until", until)))
+            _check.instant(f"{what} until", until)
+            ahead = (until - self.now()).total_seconds()
+            _check.wait(f"{what} until={until.isoformat()}", max(1, ahead))
+            return self._make(Wait(_check.name(name), 0, until))
         return self._make(Wait(_check.name(name), _check.wait(what, total)))
 
     @overload

@@ -1,7 +1,5 @@
 """The wire's words: two vocabularies are written, either is read."""
 
-
-
 from itertools import product
 
 import pytest

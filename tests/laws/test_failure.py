@@ -1,7 +1,5 @@
 """Errors and their records: whoever waits sees what the record describes, first run or replay."""
 
-
-
 import builtins
 import traceback
 

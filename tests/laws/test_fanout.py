@@ -1,7 +1,5 @@
 """A fan-out is a counter and a policy: what may begin, when it is over, and what is kept of it."""
 
-
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Ids come from positions: the same for ever, in every language that speaks to the service."""
 
-
-
 from hashlib import blake2b
 
 import pytest

@@ -1,7 +1,5 @@
 """The log: an id finds its record, and a record that says something else is a contradiction."""
 
-
-
 import pytest
 
 from durable_gen._ids import operation_id

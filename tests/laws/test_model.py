@@ -1,7 +1,5 @@
 """The wire's shapes: timestamps in every form, updates as the service's own model wants them."""
 
-
-
 from datetime import UTC, datetime, timedelta, timezone
 
 import botocore.session

@@ -1,7 +1,5 @@
 """The outbox: what was emitted first is sent first, and a checkpoint is never over its limits."""
 
-
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """Suspension runs none of the workflow's code: no `except`, `finally` or `with` exit, then or later."""
 
-
-
 import gc
 import subprocess
 import sys

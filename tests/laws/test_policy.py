@@ -1,7 +1,5 @@
 """When a fan-out is over: `Completion` by `Progress` gives a reason, or None to go on."""
 
-
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """Retries and polls: whole seconds, within bounds, from what is written and one number drawn."""
 
-
-
 import math
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Values to text and back: what cannot be read back as what it is, is refused, by path."""
 
-
-
 import math
 from collections import UserDict
 from collections.abc import Generator, Iterator

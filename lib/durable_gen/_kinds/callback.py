@@ -11,7 +11,7 @@ from durable_gen._kinds._unknown import unknown_status
 from durable_gen._model import Action, Change, Record, Status, Type
 from durable_gen._ops import CallbackResult, CreateCallback
 from durable_gen._outcome import Outcome
-from durable_gen.errors import CallbackFailed, CallbackTimedOut, CheckpointFailed
+from durable_gen.errors import CallbackFailed, CallbackTimedOut, CheckpointFailed, UsageError
 
 KNOWN = frozenset(Status)
 
@@ -46,7 +46,12 @@ class _Create:
 
 class _Result(_Create):
     def decide(self, op: CallbackResult[object], record: Record | None, now: datetime) -> Decision:  # type: ignore[override]  # noqa: ARG002
-        assert record is not None  # a Callback is made from its record
+        if record is None:
+            msg = (
+                f"the log has nothing of callback {op.callback.name!r}: was it made in a context that "
+                "is over? A callback is awaited in the flow that made it, or in one inside it"
+            )
+            raise UsageError(msg)
         lost = partial(CallbackFailed, callback_id=op.callback.id)
         late = partial(CallbackTimedOut, callback_id=op.callback.id)
         match record.status:
@@ -55,9 +60,9 @@ class _Result(_Create):
             case Status.STARTED | Status.PENDING | Status.READY:
                 return Block()
             case Status.TIMED_OUT:
-                return failed(record, late)
+                return failed(record, late, None)
             case Status.FAILED | Status.CANCELLED | Status.STOPPED:
-                return failed(record, lost)
+                return failed(record, lost, None)
         raise unknown_status(record, "callback")
 
 

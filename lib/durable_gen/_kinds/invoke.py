@@ -35,13 +35,13 @@ class _Invoke:
                 return Block()
             case Status.FAILED | Status.CANCELLED:
                 assert record is not None
-                return failed(record, InvokeFailed)
+                return failed(record, InvokeFailed, None)
             case Status.TIMED_OUT:
                 assert record is not None
-                return failed(record, InvokeTimedOut)
+                return failed(record, InvokeTimedOut, None)
             case Status.STOPPED:
                 assert record is not None
-                return failed(record, InvokeStopped)
+                return failed(record, InvokeStopped, None)
         assert record is not None
         raise unknown_status(record, "invoke")
 

@@ -11,7 +11,7 @@ from durable_gen._kinds._unknown import unknown_status
 from durable_gen._model import MAX_DURATION, Action, Change, Record, Status, Type
 from durable_gen._ops import Wait
 from durable_gen._outcome import Outcome
-from durable_gen.errors import UsageError, WaitFailed
+from durable_gen.errors import WaitFailed
 
 
 def seconds(op: Wait, now: datetime) -> int:
@@ -19,13 +19,7 @@ def seconds(op: Wait, now: datetime) -> int:
     if op.until is None:
         return op.seconds
     left = math.ceil((op.until - now).total_seconds())
-    if left > MAX_DURATION:
-        msg = (
-            f"ctx.wait({op.name!r}, until={op.until.isoformat()}) is {left} seconds ahead; "
-            f"a wait may be at most {MAX_DURATION} seconds (366 days)"
-        )
-        raise UsageError(msg)
-    return max(1, left)
+    return max(1, min(left, MAX_DURATION))
 
 
 class _Wait:
