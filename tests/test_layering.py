@@ -43,7 +43,7 @@ ROWS = (
     # what a workflow receives
     ("_messages", "_branches", "context"),
     # edges: values <-> text; wire <-> model; hooks; botocore
-    ("_step", "_serde", "_codec", "logging", "plugins", "_plugins", "_faults", "backends"),
+    ("_step", "_serde", "_codec", "logging", "plugins", "_hooks", "_faults", "backends"),
     # edge: performs what the kernel asks for
     ("_workers", "_park", "_driver"),
     # edge: @durable
@@ -205,6 +205,7 @@ ALSO = frozenset(  # what signatures and results of those above name, and the se
     """
     CompensationItem CompensationResult Handler ItemStatus Json Op Progress Reason SerdeInfo
     StepInfo Text VERSION WaitFailed
+    AttemptInfo FunctionInfo InvocationEnd InvocationStart OperationChange OperationInfo Plugin
     """.split()
 )
 LATER = frozenset({"Plugin"})

@@ -42,9 +42,19 @@ from durable_gen.errors import (
     WaitFailed,
 )
 from durable_gen.handler import Handler, durable
+from durable_gen.plugins import (
+    AttemptInfo,
+    FunctionInfo,
+    InvocationEnd,
+    InvocationStart,
+    OperationChange,
+    OperationInfo,
+    Plugin,
+)
 
 __all__ = [
     "VERSION",
+    "AttemptInfo",
     "Backend",
     "Batch",
     "BatchFailed",
@@ -64,7 +74,10 @@ __all__ = [
     "DeserializationError",
     "DurableError",
     "Flow",
+    "FunctionInfo",
     "Handler",
+    "InvocationEnd",
+    "InvocationStart",
     "InvokeFailed",
     "InvokeStopped",
     "InvokeTimedOut",
@@ -72,8 +85,11 @@ __all__ = [
     "Json",
     "NonDeterminismError",
     "Op",
+    "OperationChange",
     "OperationFailed",
+    "OperationInfo",
     "PayloadTooLarge",
+    "Plugin",
     "Poll",
     "Progress",
     "Reason",

@@ -43,12 +43,14 @@ class Invocation:
         token: the first checkpoint token.
         operations: the first page of the log.
         next_marker: where the next page begins; None when there is none.
+        updated: ids of operations that ended from outside since the last invocation.
     """
 
     arn: str
     token: str
     operations: Sequence[Raw]
     next_marker: str | None
+    updated: Sequence[str] = ()
 
 
 def decode(event: Any) -> Invocation:
@@ -83,7 +85,8 @@ def decode(event: Any) -> Invocation:
         if not isinstance(value, kind):
             msg = f"the event's {what} is {value!r:.80}, not {NAMES[kind]}"
             raise UsageError(msg)
-    return Invocation(arn, token, operations, state.get("NextMarker") or None)
+    updated = event.get("UpdatedOperationIds") or ()
+    return Invocation(arn, token, operations, state.get("NextMarker") or None, updated)
 
 
 def execution_record(operations: Sequence[Raw]) -> Raw:

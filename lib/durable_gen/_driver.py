@@ -94,6 +94,9 @@ class Driver:
                 workers.drop(call)
             match effect:
                 case Calls(calls, alone):
+                    if kernel.execution.hooks is not None:
+                        for call in calls:
+                            kernel.execution.hooks.around(call)
                     if alone and not workers.in_flight:
                         kernel.resolve(calls[0], workers.inline(calls[0]), random.random())
                     else:

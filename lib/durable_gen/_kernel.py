@@ -161,6 +161,9 @@ class Kernel:
                 generator = stack[-1]
                 op = generator.send(value) if error is None else generator.throw(error)
             else:
+                if execution.hooks is not None and fiber.task is not None:
+                    first = operation_id(scope.prefix, 1) in execution.log.unread
+                    execution.hooks.entered(fiber.task, again=first)
                 op = _begun(fiber)
                 if not isinstance(op, GeneratorType):  # a flow that yields nothing
                     self._returned(fiber, op, None)
@@ -233,6 +236,8 @@ class Kernel:
     def _ended(self, fiber: Fiber, outcome: Outcome) -> None:
         """Take in how a flow ended."""
         scope, task = fiber.scope, fiber.task
+        if self.execution.hooks is not None and task is not None:
+            self.execution.hooks.left(task, outcome)
         unused = scope.finished() if isinstance(outcome, Ok) else None
         fault = unused or unread(fiber, outcome, self.tasks.closed, last=fiber is self.root)
         if fault is not None:

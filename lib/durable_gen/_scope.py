@@ -29,6 +29,7 @@ class Execution:
         log: what earlier invocations did.
         dialect: the wire's words.
         listener: who hears of operations and log messages; None for nobody.
+        hooks: what tells plugins; None without any.
         retry: the retry policy of steps that name none.
         lambda_context: what Lambda gave the handler.
         flow: the handler's flow.
@@ -45,6 +46,7 @@ class Execution:
     lambda_context: Any = None
     flow: Callable[..., Any] | None = None
     floor: Scope | None = None
+    hooks: Any = None
     fatal: DurableError | None = None
 
     def fail(self, error: DurableError) -> DurableError:

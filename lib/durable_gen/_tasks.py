@@ -109,6 +109,9 @@ class Tasks:
             if update.id in changed:  # what is not sent yet is newer than the answer
                 self.log.write(update)
         sent, self.sent = self.sent, []
+        if self.execution.hooks is not None:
+            acknowledged = {update.id: None for update, _, _, _ in sent if update is not None}
+            self.execution.hooks.changed({**acknowledged, **changed})
         for _, delivery, who, _ in sent:
             if delivery is RESUME and not who.over:
                 self.look(who)
@@ -155,15 +158,25 @@ class Tasks:
                 raise self.execution.fail(mismatch(task))
             if is_over(record):
                 self.closed[task.id] = None
+            if self.execution.hooks is not None:
+                self.execution.hooks.found(record)
             if isinstance(op, FanOut):  # then all that begin at once began with it
                 task.begun_before = op.max_concurrency is None and op.batch_size is None
         elif task.scope.again:
             raise self.execution.fail(mismatch(task))
-        elif self.execution.listener is not None:
-            self.execution.listener.operation(task.scope, op, task.id, task.parent_id)
+        else:
+            self._first(task)
         # The service's clock may be ahead of ours: its timestamps have the last word.
         now = max(self.now, task.scope.now()) if record is None and type(op) is Wait else self.now
         self._follow(task, kind.decide(op, record, now), record)
+
+    def _first(self, task: Task) -> None:
+        """Tell whoever listens of an operation that is come to for the first time."""
+        execution, op, kind = self.execution, task.op, task.kind
+        if execution.listener is not None:
+            execution.listener.operation(task.scope, op, task.id, task.parent_id)
+        if execution.hooks is not None and kind is not None:
+            execution.hooks.began(task, kind.type, kind.sub_type(op, execution.dialect))
 
     def look(self, task: Task) -> None:
         """Put an operation against what is known of it now."""

@@ -6,17 +6,18 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
 
 from durable_gen import _check, _codec, _dialect, _places, backends
 from durable_gen._driver import Driver, TokenSpent
-from durable_gen._failure import story
+from durable_gen._failure import describe, story
 from durable_gen._fibers import NO_ASYNC
+from durable_gen._hooks import Hooks
 from durable_gen._kernel import Kernel
 from durable_gen._log import Log
-from durable_gen._model import Raw, instant
+from durable_gen._model import ErrorObject, Raw, instant
 from durable_gen._outcome import Err
 from durable_gen._schedule import Retry
 from durable_gen._scope import Execution
@@ -77,21 +78,14 @@ class Handler(Generic[F]):
         driver = Driver(backend, invocation.arn, invocation.token)
         try:
             records = [*invocation.operations, *driver.pages(invocation.next_marker)]
-            return self._run(invocation.arn, records, driver, lambda_context)
         except TokenSpent:
             return _codec.pending()
         except CheckpointFailed as error:
             return _failed(error)
-
-    def _run(
-        self, arn: str, records: list[Raw], driver: Driver, lambda_context: Any
-    ) -> dict[str, Any]:
-        options = self._options
         record = _codec.execution_record(records)
         log = Log(records)
-        values = _codec.Values(arn, options["serde"] or _codec.JSON)
         execution = Execution(
-            arn,
+            invocation.arn,
             instant(record.get("StartTimestamp")) or datetime.now(UTC),
             log,
             _dialect.recorded(log.records) or options["dialect"] or _from_environment(),
@@ -100,6 +94,36 @@ class Handler(Generic[F]):
             lambda_context,
             self.flow,
         )
+        if not options["plugins"]:
+            return self._run(execution, record, driver)
+        return self._watched(execution, record, driver, invocation.updated)
+
+    def _watched(
+        self, execution: Execution, record: Raw, driver: Driver, updated: Sequence[str]
+    ) -> dict[str, Any]:
+        """Run the workflow, and tell the plugins."""
+        hooks = Hooks(
+            self._options["plugins"],
+            execution.arn,
+            getattr(execution.lambda_context, "aws_request_id", None),
+            execution.started,
+            execution.log,
+            updated,
+        )
+        execution.hooks = hooks
+        hooks.start()
+        try:
+            envelope = self._run(execution, record, driver)
+        except Exception as error:
+            hooks.end(None, describe(error))
+            raise
+        failure = envelope.get("Error")
+        hooks.end(envelope["Status"], ErrorObject.from_wire(failure) if failure else None)
+        return envelope
+
+    def _run(self, execution: Execution, record: Raw, driver: Driver) -> dict[str, Any]:
+        options = self._options
+        values = _codec.Values(execution.arn, options["serde"] or _codec.JSON)
         try:
             event = _codec.user_event(record)
             flow = functools.partial(self.flow, event)
@@ -111,13 +135,13 @@ class Handler(Generic[F]):
                 return _failed(outcome.error, brief=execution.dialect.brief)
             text = values.result(self.flow, outcome.value)
             envelope = _codec.succeeded(text)
-        except CheckpointFailed:
-            raise
+            if _codec.too_long(envelope):
+                driver.close(record.get("Id", ""), text)
+                envelope = _codec.succeeded("")
+        except TokenSpent:
+            return _codec.pending()
         except DurableError as error:
             return _failed(error)
-        if _codec.too_long(envelope):
-            driver.close(record.get("Id", ""), text)
-            return _codec.succeeded("")
         return envelope
 
 
@@ -142,6 +166,7 @@ def durable(
     dialect: str | None = ...,
     retry: Retry | None = ...,
     serde: Any = ...,
+    plugins: Sequence[Any] = ...,
     backend: Any = ...,
     batch: bool = ...,
     max_workers: int = ...,
@@ -153,6 +178,7 @@ def durable(
     dialect: str | None = None,
     retry: Retry | None = Retry(),  # noqa: B008 - it is frozen
     serde: Any = None,
+    plugins: Sequence[Any] = (),
     backend: Any = None,
     batch: bool = False,
     max_workers: int = MAX_WORKERS,
@@ -165,6 +191,7 @@ def durable(
             DURABLE_GEN_DIALECT says, else "core". An execution keeps the one that it began with.
         retry: the policy of steps that name none; None for no retry.
         serde: how the values of operations are stored; JSON by default.
+        plugins: what watches the workflow, see `Plugin`.
         backend: a botocore or boto3 Lambda client, or anything with its two methods; by default a
             botocore client, made once.
         batch: whether all operations go on before they are acknowledged, as in `ctx.batch()`.
@@ -180,6 +207,7 @@ def durable(
         "dialect": _dialect.named(dialect) if dialect is not None else None,
         "retry": retry,
         "serde": serde,
+        "plugins": tuple(plugins),
         "backend": backend,
         "batch": batch,
         "max_workers": max_workers,

@@ -1,0 +1,226 @@
+"""Calls the plugins' hooks; what one of them raises disturbs neither the workflow nor another plugin."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import evolve
+
+from durable_gen._effects import Call
+from durable_gen._failure import describe
+from durable_gen._fibers import Task
+from durable_gen._log import Log, is_over
+from durable_gen._model import ErrorObject, Raw, Record
+from durable_gen._outcome import Err, Outcome
+from durable_gen.plugins import (
+    AttemptInfo,
+    FunctionInfo,
+    InvocationEnd,
+    InvocationStart,
+    OperationChange,
+    OperationInfo,
+)
+
+LOGGER = logging.getLogger("durable_gen.plugins")
+
+
+class Hooks:
+    """Calls the plugins of one invocation.
+
+    Args:
+        plugins: the plugins, called in this order.
+        arn: the execution's ARN.
+        request_id: Lambda's id of the invocation.
+        started: when the execution was started.
+        log: what earlier invocations did.
+        updated: ids of operations that ended from outside since the last invocation.
+    """
+
+    def __init__(
+        self,
+        plugins: Sequence[Any],
+        arn: str,
+        request_id: str | None,
+        started: datetime,
+        log: Log,
+        updated: Iterable[str],
+    ) -> None:
+        self.plugins = plugins
+        self.arn = arn
+        self.log = log
+        self.updated = frozenset(updated)
+        self.told: set[str] = set()  # operations whose end was told
+        self.flows: dict[str, FunctionInfo] = {}
+        self.common: dict[str, Any] = {
+            "execution_arn": arn,
+            "request_id": request_id,
+            "is_first": not log.records,
+            "started": started,
+        }
+
+    def _call(self, hook: str, info: Any) -> None:
+        for plugin in self.plugins:
+            method = getattr(plugin, hook, None)
+            if method is None:
+                continue
+            try:
+                method(info)
+            except Exception:
+                LOGGER.exception("plugin %s: %s raised", type(plugin).__name__, hook)
+
+    # --- the invocation ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Tell that the invocation begins."""
+        known = self._operations()
+        updated = {id_: info for id_, info in known.items() if id_ in self.updated}
+        self._call(
+            "on_invocation_start", InvocationStart(**self.common, operations=known, updated=updated)
+        )
+
+    def end(self, status: str | None, error: ErrorObject | None = None) -> None:
+        """Tell that the invocation has ended."""
+        info = InvocationEnd(
+            **self.common, operations=self._operations(), status=status, error=error
+        )
+        self._call("on_invocation_end", info)
+
+    # --- what the kernel tells -----------------------------------------------------------------
+
+    def began(self, task: Task, type_: str, sub_type: str) -> None:
+        """Tell of an operation that is come to for the first time."""
+        info = OperationInfo(
+            execution_arn=self.arn,
+            id=task.id,
+            name=task.op.name,
+            type=str(type_),
+            sub_type=sub_type,
+            parent_id=task.parent_id,
+        )
+        self._call("on_operation_start", info)
+
+    def found(self, record: Record) -> None:
+        """Tell of an operation that an earlier invocation had come to."""
+        if not is_over(record):
+            self._call("on_operation_start", self._info(record.raw, is_replay=True))
+        elif record.id in self.updated:
+            self._over(record)
+
+    def changed(self, ids: Iterable[str]) -> None:
+        """Tell of what the service has acknowledged."""
+        records = {id_: self.log.records[id_] for id_ in ids if id_ in self.log.records}
+        if not records:
+            return
+        updated = {id_: self._info(raw) for id_, raw in records.items()}
+        change = OperationChange(
+            execution_arn=self.arn, updated=updated, operations=self._operations()
+        )
+        self._call("on_operation_change", change)
+        for raw in records.values():
+            if is_over(Record(raw)):
+                self._over(Record(raw))
+
+    def entered(self, task: Task, *, again: bool) -> None:
+        """Tell that the flow of a context begins."""
+        raw = self.log.records.get(task.id)
+        if raw is not None:
+            info = FunctionInfo(
+                operation=self._info(raw), is_replaying_children=again, started=datetime.now(UTC)
+            )
+            self.flows[task.id] = info
+            self._call("on_function_start", info)
+
+    def left(self, task: Task, outcome: Outcome) -> None:
+        """Tell that the flow of a context has ended."""
+        info = self.flows.pop(task.id, None)
+        if info is not None:
+            self._call("on_function_end", evolve(info, **_ended(outcome)))
+
+    # --- what the driver tells -----------------------------------------------------------------
+
+    def around(self, call: Call) -> None:
+        """Wrap a call's function so that its attempt is told of where it runs."""
+        raw, fn, attempt = self.log.records.get(call.info.operation_id), call.fn, call.info.attempt
+        if raw is None:
+            return
+        operation = self._info(raw, is_replay=attempt > 1)
+
+        def begin() -> AttemptInfo:
+            info = AttemptInfo(operation=operation, attempt=attempt, started=datetime.now(UTC))
+            self._call("on_attempt_start", info)
+            return info
+
+        def end(info: AttemptInfo, error: BaseException | None = None) -> None:
+            ended = _ended(None if error is None else Err(error))
+            self._call("on_attempt_end", evolve(info, **ended))
+
+        call.fn = _around(fn, begin, end)
+
+    def _over(self, record: Record) -> None:
+        if record.id not in self.told:
+            self.told.add(record.id)
+            self._call("on_operation_end", self._info(record.raw))
+
+    def _operations(self) -> dict[str, OperationInfo]:
+        return {id_: self._info(raw) for id_, raw in self.log.records.items()}
+
+    def _info(self, raw: Raw, *, is_replay: bool = False) -> OperationInfo:
+        record = Record(raw)
+        return OperationInfo(
+            execution_arn=self.arn,
+            id=record.id,
+            name=record.name,
+            type=record.type,
+            sub_type=record.sub_type,
+            parent_id=record.parent_id,
+            status=record.status,
+            started=record.started,
+            ended=record.ended,
+            attempt=record.attempt,
+            result=record.result,
+            error=record.error,
+            is_replay=is_replay,
+        )
+
+
+def _ended(outcome: Outcome | None) -> dict[str, Any]:
+    failed = isinstance(outcome, Err)
+    return {
+        "ended": datetime.now(UTC),
+        "outcome": "FAILED" if failed else "SUCCEEDED",
+        "error": describe(outcome.error) if isinstance(outcome, Err) else None,
+    }
+
+
+def _around(
+    fn: Callable[..., Any], begin: Callable[[], AttemptInfo], end: Callable[..., None]
+) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(fn):
+
+        async def watched(*args: Any) -> Any:
+            info = begin()
+            try:
+                value = await fn(*args)
+            except Exception as error:
+                end(info, error)
+                raise
+            end(info)
+            return value
+
+        return watched
+
+    def run(*args: Any) -> Any:
+        info = begin()
+        try:
+            value = fn(*args)
+        except Exception as error:
+            end(info, error)
+            raise
+        end(info)
+        return value
+
+    return run
