@@ -99,7 +99,7 @@ class Kernel:
         if tasks.outbox.answers:
             return self._flush()
         if tasks.in_flight:
-            return self._flush() if tasks.outbox.ends else Idle(tasks.next_timer())
+            return self._flush() if tasks.outbox else Idle(tasks.next_timer())
         return self._flush() if tasks.outbox else Park(tasks.next_timer())
 
     def resolve(self, call: Call, outcome: Outcome, draw: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from durable_gen._model import MAX_CHECKPOINT, MAX_UPDATES, Action, Update
+from durable_gen._model import MAX_CHECKPOINT, MAX_UPDATES, Update
 
 Delivery = Literal["note", "resume", "barrier"]
 NOTE: Delivery = "note"
@@ -24,16 +24,14 @@ class Outbox:
 
     Attributes:
         answers: how many of them someone waits for.
-        ends: how many of them end something: what they tell is not to be lost.
     """
 
-    __slots__ = ("answers", "ends", "entries", "size")
+    __slots__ = ("answers", "entries", "size")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.size = 0
         self.answers = 0
-        self.ends = 0
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -44,7 +42,6 @@ class Outbox:
         self.entries.append((update, delivery, who, size))
         self.size += size
         self.answers += delivery is not NOTE
-        self.ends += _ends(update)
 
     def full(self) -> bool:
         """Tell whether it holds as much as one checkpoint takes."""
@@ -62,7 +59,6 @@ class Outbox:
         taken, self.entries = self.entries[:count], self.entries[count:]
         self.size -= size
         self.answers -= sum(delivery is not NOTE for _, delivery, _, _ in taken)
-        self.ends -= sum(_ends(update) for update, _, _, _ in taken)
         return taken
 
     def updates(self) -> Iterator[Update]:
@@ -70,7 +66,3 @@ class Outbox:
         for update, _, _, _ in self.entries:
             if update is not None:
                 yield update
-
-
-def _ends(update: Update | None) -> bool:
-    return update is not None and update.change.action is not Action.START
