@@ -8,11 +8,12 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
+import attrs
 import pytest
 
 from durable_gen import Flow, Poll, durable
 from replays import failure, log
-from stub import Stub, event, result
+from stub import Stub, event, logged, result
 
 
 class Colour(Enum):
@@ -97,3 +98,67 @@ def test_value_without_an_annotation_is_refused_before_it_is_lost():
     assert "SerializationError" == name
     assert text.startswith("step 'x': its value cannot be stored as JSON")
     assert "returns=" in text
+
+
+@attrs.frozen
+class Verdict:
+    ok: bool
+    points: float = 0
+
+
+@pytest.mark.parametrize(
+    ("type_", "answer", "why"),
+    [
+        (bool, '"no"', "it is 'no' (str)"),
+        (bool, "1", "it is 1 (int)"),
+        (int, "true", "it is True (bool)"),
+        (str, "5", "it is 5 (int)"),
+        (Verdict, '{"ok": "no"}', "'no' (str) would be read as True (bool) @ $.ok"),
+        (
+            list[Verdict],
+            '[{"ok": true}, {"ok": 0}]',
+            "0 (int) would be read as False (bool) @ $[1].ok",
+        ),
+    ],
+)
+def test_answer_of_another_kind_is_refused(type_, answer, why):
+    """A "no" never reads as True: an answer is what it says, or DeserializationError."""
+
+    def flow(event, ctx):
+        callback = yield ctx.callback("c", returns=type_)
+        return repr((yield callback.result()))
+
+    first = Stub()
+    durable(backend=first)(flow)(event())
+    record = logged(first.updates[0], "SUCCEEDED", CallbackId="c-1", Result=answer)
+    error = durable(backend=Stub())(flow)(event(record))["Error"]
+    assert "DeserializationError" == error["ErrorType"]
+    assert error["ErrorMessage"].endswith(why)
+
+
+def test_answer_with_members_of_another_version_is_read():
+    """Classes grow: what only one side knows does not matter, and a whole number is a number."""
+
+    def flow(event, ctx):
+        callback = yield ctx.callback("c", returns=Verdict)
+        return repr((yield callback.result()))
+
+    first = Stub()
+    durable(backend=first)(flow)(event())
+    answer = '{"ok": true, "points": 3, "more": 1}'
+    record = logged(first.updates[0], "SUCCEEDED", CallbackId="c-1", Result=answer)
+    envelope = durable(backend=Stub())(flow)(event(record))
+    assert "Verdict(ok=True, points=3.0)" == result(envelope)
+
+
+def test_flow_that_fails_with_an_operation_that_was_not_yielded_says_so():
+    """A forgotten yield often shows as another error first: that one has a note."""
+
+    def flow(event, ctx):
+        rate = ctx.step("rate", lambda: 2)
+        yield ctx.step("other", int)
+        return rate * 2
+
+    error = durable(backend=Stub())(flow)(event())["Error"]
+    assert "TypeError" == error["ErrorType"]
+    assert "ctx.step('rate') was created and never yielded" in error["StackTrace"][-1]

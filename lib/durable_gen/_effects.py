@@ -66,7 +66,7 @@ class Calls:
 
     Attributes:
         calls: the calls.
-        alone: whether it is one call and nothing else can go on before it ends.
+        alone: whether it is one call without a timeout, and nothing else can go on before it ends.
     """
 
     calls: Sequence[Call]

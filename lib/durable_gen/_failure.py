@@ -63,7 +63,9 @@ def type_name(cls: type[BaseException]) -> str:
 
 def describe(error: BaseException) -> ErrorObject:
     """Say what is recorded of an exception."""
-    stack = tuple(_cut(frame, MAX_FRAME) for frame in frames(error.__traceback__))
+    notes = getattr(error, "__notes__", ())
+    lines = (*frames(error.__traceback__), *(f"{note}\n" for note in notes))
+    stack = tuple(_cut(line, MAX_FRAME) for line in lines)
     text = _cut(_text(error), MAX_TEXT)
     brief = _cut(innermost(error), MAX_TEXT)
     return ErrorObject(type_name(type(error)), text, _data(error), stack, brief)

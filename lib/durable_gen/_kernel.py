@@ -94,8 +94,9 @@ class Kernel:
         if self.outcome is not None:
             return self._flush() if tasks.outbox else Done(self.outcome)
         if calls := tasks.calls():
+            alone = tasks.in_flight == 1 and calls[0].timeout is None
             busy = tasks.outbox.answers or tasks.next_timer() is not None
-            return Calls(calls, alone=tasks.in_flight == 1 and not busy)
+            return Calls(calls, alone=alone and not busy)
         if tasks.outbox.answers:
             return self._flush()
         if tasks.in_flight:
@@ -238,7 +239,10 @@ class Kernel:
         scope, task = fiber.scope, fiber.task
         if self.execution.hooks is not None and task is not None:
             self.execution.hooks.left(task, outcome)
-        unused = scope.finished() if isinstance(outcome, Ok) else None
+        unused = scope.finished()
+        if unused is not None and isinstance(outcome, Err):  # perhaps that is why it failed
+            outcome.error.add_note(str(unused))
+            unused = None
         fault = unused or unread(fiber, outcome, self.tasks.closed, last=fiber is self.root)
         if fault is not None:
             self.execution.fail(fault)

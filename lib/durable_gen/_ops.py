@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from durable_gen._policy import Completion
 from durable_gen._schedule import Poll, Retry
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Default(Enum):
@@ -37,7 +37,7 @@ class Semantics(Enum):
 
 
 @define
-class Op(Generic[T]):
+class Op(Generic[T_co]):
     """An operation that a workflow may yield."""
 
     noun: ClassVar[str] = "operation"  # the method that makes it
@@ -49,8 +49,8 @@ class Op(Generic[T]):
     # How it is written, where that is not `ctx.{noun}(name)`.
     call: str = field(default="", kw_only=True, eq=False, repr=False)
 
-    def __iter__(self) -> Generator[Op[Any], Any, T]:
-        result: T = yield self
+    def __iter__(self) -> Generator[Op[Any], Any, T_co]:
+        result: T_co = yield self
         return result
 
     def __await__(self) -> NoReturn:
@@ -63,7 +63,7 @@ class Op(Generic[T]):
 
 
 @define
-class Step(Op[T]):
+class Step(Op[T_co]):
     """Run a function once and keep what it returns."""
 
     noun = "step"
@@ -87,7 +87,7 @@ class Wait(Op[None]):
 
 
 @define
-class Condition(Op[T]):
+class Condition(Op[T_co]):
     """Look at something again and again until a state of it is reached."""
 
     noun = "wait_for_condition"
@@ -99,7 +99,7 @@ class Condition(Op[T]):
 
 
 @define
-class CreateCallback(Op["Callback[T]"]):
+class CreateCallback(Op["Callback[T_co]"]):
     """Make an id by which the outside can answer."""
 
     noun = "callback"
@@ -110,15 +110,15 @@ class CreateCallback(Op["Callback[T]"]):
 
 
 @define
-class CallbackResult(Op[T]):
+class CallbackResult(Op[T_co]):
     """Wait for the answer to a callback."""
 
     noun = "callback result"
-    callback: Callback[T]
+    callback: Callback[T_co]
 
 
 @frozen
-class Callback(Generic[T]):
+class Callback(Generic[T_co]):
     """A callback that was made: hand out its `id`, then yield its `result()`.
 
     Attributes:
@@ -129,10 +129,10 @@ class Callback(Generic[T]):
     id: str
     name: str | None
     operation_id: str = field(repr=False)
-    op: CreateCallback[T] = field(eq=False, repr=False)
+    op: CreateCallback[T_co] = field(eq=False, repr=False)
     made: Callable[[Op[Any]], None] = field(eq=False, repr=False)
 
-    def result(self) -> Op[T]:
+    def result(self) -> Op[T_co]:
         """Wait for the answer.
 
         Returns:
@@ -142,13 +142,13 @@ class Callback(Generic[T]):
             CallbackFailed: it was answered with a failure.
             CallbackTimedOut: nobody answered, or sent a heartbeat, in time.
         """
-        op: Op[T] = CallbackResult(self.name, self, call="callback.result()")
+        op: Op[T_co] = CallbackResult(self.name, self, call="callback.result()")
         self.made(op)
         return op
 
 
 @define
-class Invoke(Op[T]):
+class Invoke(Op[T_co]):
     """Run another Lambda function and keep what it answers."""
 
     noun = "invoke"
@@ -161,7 +161,7 @@ class Invoke(Op[T]):
 
 
 @define
-class Child(Op[T]):
+class Child(Op[T_co]):
     """Run a flow in an id space of its own."""
 
     noun = "child"
@@ -181,12 +181,12 @@ class Child(Op[T]):
 
 
 @define
-class FanOut(Op[T]):
+class FanOut(Op[T_co]):
     """Run several flows at once."""
 
     noun: ClassVar[str] = "parallel"
     flows: Sequence[Child[Any]]
-    pick: Callable[[Any], T]  # makes the result of its Batch
+    pick: Callable[[Any], T_co]  # makes the result of its Batch
     max_concurrency: int | None = None
     batch_size: int | None = None
     completion: Completion = field(factory=Completion)
@@ -196,25 +196,25 @@ class FanOut(Op[T]):
         """Return the operations that its branches are given to yield."""
         return self.flows
 
-    def picked(self, batch: Any) -> T:
+    def picked(self, batch: Any) -> T_co:
         """Make its result of its batch."""
-        pick: Callable[[Any], T] = self.pick
+        pick: Callable[[Any], T_co] = self.pick
         return pick(batch)
 
 
 @define
-class Map(FanOut[T]):
+class Map(FanOut[T_co]):
     """Run a flow for each of several items."""
 
     noun = "map"
 
 
 @define
-class Inline(Op[T]):
+class Inline(Op[T_co]):
     """Run a recipe in the same id space."""
 
     noun = "recipe"
-    flow: Callable[..., Generator[Op[Any], Any, T]]
+    flow: Callable[..., Generator[Op[Any], Any, T_co]]
     args: tuple[Any, ...] = ()
 
 
@@ -233,4 +233,4 @@ def label(op: Op[Any]) -> str:
     return f"{word} {op.name!r}" if op.name else f"{word} without a name"
 
 
-Flow = Generator[Op[Any], Any, T]
+Flow = Generator[Op[Any], Any, T_co]

@@ -73,6 +73,12 @@ class Json:
             SerializationError: it cannot; the text names the path in the value.
         """
         if plain(info.type):
+            if not _fits(value, info.type):
+                msg = (
+                    f"{info.what}: {shown(value)} cannot be stored as {_name(info.type)}, which its "
+                    "annotation names"
+                )
+                raise SerializationError(msg)
             return _plain_json(value, info)
         try:
             text = orjson.dumps(converter().unstructure(value, unstructure_as=info.type)).decode()
@@ -104,13 +110,52 @@ class Json:
                 "operation serde=Text()"
             )
             raise DeserializationError(msg) from error
-        if plain(info.type):
-            return value
-        try:
-            return converter().structure(value, info.type)
-        except Exception as error:
-            msg = f"{info.what}: the stored value does not fit {_name(info.type)}: {_why(error)}"
-            raise DeserializationError(msg) from error
+        made: Any = value
+        why = None
+        if not plain(info.type):
+            made, why = _structured(value, info.type)
+        elif not _fits(value, info.type):
+            why = f"it is {shown(value)}"
+        if why is not None:
+            msg = f"{info.what}: the stored value does not fit {_name(info.type)}: {why}"
+            raise DeserializationError(msg)
+        return made
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value is of a scalar type that is asked for."""
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if hint in (str, bool) else True
+
+
+def _structured(value: Any, hint: Any) -> tuple[Any, str | None]:
+    """Structure a value; say why that cannot be done without changing what it says."""
+    try:
+        made = converter().structure(value, hint)
+        again = orjson.loads(orjson.dumps(converter().unstructure(made, unstructure_as=hint)))
+    except Exception as error:
+        return None, _why(error)
+    found = coerced(value, again)
+    return made, None if found is None else f"{found[1]} @ {found[0]}"
+
+
+def coerced(stored: Any, again: Any, path: str = "$") -> tuple[str, str] | None:
+    """Find where structuring took one kind of JSON value for another, as text for a truth value.
+
+    Members that only one of them has do not count: classes grow, and have defaults.
+    """
+    if isinstance(stored, dict) and isinstance(again, dict):
+        parts = [(f"{path}.{key}", stored[key], again[key]) for key in stored if key in again]
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        parts = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(stored, again, strict=True))]
+    elif type(stored) is type(again) or (type(stored), type(again)) in ((int, float), (float, int)):
+        return None
+    else:
+        return path, f"{shown(stored)} would be read as {shown(again)}"
+    return next((found for at, a, b in parts if (found := coerced(a, b, at)) is not None), None)
 
 
 class Text:

@@ -73,7 +73,7 @@ class Workers:
 
     def inline(self, call: Call) -> Outcome:
         """Run a call to its end, when nothing else can go on meanwhile."""
-        if call.timeout is None and not inspect.iscoroutinefunction(call.fn):
+        if not inspect.iscoroutinefunction(call.fn):
             outcome = perform(call)
             if not (isinstance(outcome, Ok) and inspect.isawaitable(outcome.value)):
                 return outcome
