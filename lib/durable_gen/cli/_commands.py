@@ -23,6 +23,7 @@ from durable_gen.cli import _blame, _load
 from durable_gen.cli._ask import Answers, label
 from durable_gen.cli._relay import relayed
 from durable_gen.cli._screen import Screen
+from durable_gen.cli._serve import serve
 from durable_gen.cli._story import elapsed
 from durable_gen.local import (
     EventAppended,
@@ -44,6 +45,9 @@ TERMINATED = 143  # and with SIGTERM
 @click.version_option(VERSION, prog_name="durable-gen")
 def group() -> None:
     """Run durable workflows on this machine."""
+
+
+group.add_command(serve)
 
 
 @group.command()

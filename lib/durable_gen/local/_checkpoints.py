@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from durable_gen.local import _lives
+from durable_gen.local import _control, _lives
 from durable_gen.local._engine import Engine
 from durable_gen.local._facts import Operation, Update, of_wire
 from durable_gen.local._functions import Name
@@ -83,12 +83,22 @@ def checkpoint(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
             text = f"The execution has more than {most} operations."
             _lives.close(engine, journal, "FAILED", now, error={"ErrorMessage": text})
         _lives.fire(engine, now)
+        if journal.row.status == "PAUSING":
+            return _paused(engine, journal, now)
         sent = (update.id for update in batch if update.type != "EXECUTION")
         news = journal.in_order((*sent, *journal.row.fresh))
         journal.set(fresh=(), serial=journal.row.serial + 1)
         answer = _answer(engine, journal, news)
         journal.replay = (*repeat, answer) if repeat[0] and journal.row.open else None
     return dict(dated(json.loads(json.dumps(answer))))
+
+
+def _paused(engine: Engine, journal: Journal, now: int) -> dict[str, Any]:
+    """Let a pause take effect: the updates are kept, the token is not given back."""
+    _control.reach(engine, journal, now)
+    journal.set(cut=True, serial=journal.row.serial + 1)
+    journal.replay = None
+    return {"NewExecutionState": {"Operations": []}}
 
 
 def _answer(engine: Engine, journal: Journal, news: list[Operation]) -> dict[str, Any]:
@@ -147,6 +157,7 @@ def _target(engine: Engine, journal: Journal, update: Update, now: int) -> Targe
         name=None,
         tenant=update.tenant,
         limit=PAYLOAD_LIMIT,
+        trace=update.trace or journal.row.trace,
         caller=(journal.row.arn, update.id),
     )
     return Target(version=function.version, child=child.row.arn)

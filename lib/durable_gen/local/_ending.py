@@ -46,8 +46,12 @@ def read(answer: Answer, limit: int) -> Ending:
     """
     if answer.error is not None:
         return Ending("RAISED", error=answer.error)
-    envelope = json.loads(answer.text)
-    fault = _fault(envelope, limit)
+    try:
+        envelope = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        fault: str | None = f"Expected JSON, the function returned {answer.text!r:.100}."
+    else:
+        fault = _fault(envelope, limit)
     if fault is not None:
         error = {"ErrorType": "InvalidParameterValueException", "ErrorMessage": fault}
         return Ending("MALFORMED", error=error)

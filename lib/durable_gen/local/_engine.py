@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from attrs import frozen
 
 from durable_gen.local._clock import Clock
-from durable_gen.local._facts import Execution, Operation
+from durable_gen.local._facts import Change, Execution, Operation
 from durable_gen.local._functions import Function, Name
 from durable_gen.local._journal import Journal
 from durable_gen.local._machine import Move
@@ -21,6 +21,7 @@ from durable_gen.local._store import Store
 from durable_gen.local._timers import Timers
 from durable_gen.local._wire import event_item
 
+RESTED = 64  # closed executions that are kept in memory
 LOGGER = logging.getLogger("durable_gen.local")
 
 
@@ -34,6 +35,7 @@ class Limits:
         idlings: invocations in a row that suspend with nothing pending, and fail an execution.
         operations: how many an execution may have.
         page: bytes of a page of the state.
+        retention: whether closed executions are forgotten when their days are over.
     """
 
     attempts: int | None = 5
@@ -41,6 +43,7 @@ class Limits:
     idlings: int = 3
     operations: int = 30_000
     page: int = 5 * MIB
+    retention: bool = True
 
 
 class Engine:
@@ -62,17 +65,21 @@ class Engine:
         self.lost: list[str] = []  # executions whose invocation left through a BaseException
         self._observer = observer
         self._journals: dict[str, Journal] = {}
+        self._rested: OrderedDict[str, None] = OrderedDict()  # the closed ones among them
+        self._closing: dict[str, list[threading.Event]] = {}
         self._touched: dict[str, Journal] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._ids: dict[str, str] = {}
         self.timers = Timers(self._timer_stands)  # of operations, and "" for a retry
         self.timeouts = Timers(self._timeout_stands)  # of executions
+        self.expiries = Timers(lambda _, arn, __: self.knows(arn))  # of closed executions
         self._latest = 0
         for row in store.executions():
             self._latest = max(self._latest, row.touched)
             self._know(row)
             if row.open:
                 self._adopt(row)
+            self.keep_until(row)
         clock.not_before(self._latest)
 
     # Looking
@@ -87,7 +94,17 @@ class Engine:
         journal = self._journals.get(arn)
         if journal is None and (row := self.store.execution(arn)) is not None:
             journal = self._journals[arn] = Journal.load(row, self.store.operations(arn))
+            self._rest(journal)
         return journal
+
+    def row(self, arn: str) -> Execution | None:
+        """Find an execution's row alone."""
+        journal = self._journals.get(arn)
+        return journal.row if journal is not None else self.store.execution(arn)
+
+    def knows(self, arn: str) -> bool:
+        """Tell whether there is such an execution."""
+        return self._ids.get(arn.rpartition("/")[2]) == arn
 
     def find_id(self, execution: str) -> Journal | None:
         """Find an execution by its id alone."""
@@ -125,7 +142,11 @@ class Engine:
     def moves(self, arn: str) -> bool:
         """Tell whether anything but an answer from outside can move an execution on."""
         journal = self.find(arn)
-        if journal is None or not journal.row.open or journal.row.retry_at is not None:
+        if journal is None or not journal.row.open:
+            return True
+        if journal.row.status == "PAUSED":
+            return False
+        if journal.row.retry_at is not None:
             return True
         waiting = (journal.operations[id_] for id_ in journal.waiting)
         return any(o.timer is not None or (o.child and self.moves(o.child)) for o in waiting)
@@ -148,6 +169,7 @@ class Engine:
                 changes = [change for change in drained if change is not None]
                 if changes:
                     self.store.write(changes)
+                    self._settled(changes)
                     self.woken.set()
             except BaseException:
                 self._forget()
@@ -157,6 +179,44 @@ class Engine:
             for event in change.events:
                 if self._observer is not None:
                     self.notify(EventAppended(change.execution.arn, event_item(event)))
+
+    def closing(self, arn: str) -> threading.Event:
+        """Give an event that is set when an execution closes or goes; at once if it has."""
+        event = threading.Event()
+        with self.lock:
+            row = self.row(arn)
+            if row is None or not row.open:
+                event.set()
+            else:
+                self._closing.setdefault(arn, []).append(event)
+        return event
+
+    def _settled(self, changes: list[Change]) -> None:
+        """Act on what the store has taken: tell who waits, let go of what is over."""
+        for change in changes:
+            row = change.execution
+            if change.removed:
+                self._journals.pop(row.arn, None)
+                self._ids.pop(row.id, None)
+                if self._names.get((row.function, row.name)) == row.arn:
+                    del self._names[row.function, row.name]
+            elif not row.running and row.arn in self._journals:
+                self._rest(self._journals[row.arn])
+            if change.removed or not row.open:
+                for event in self._closing.pop(row.arn, ()):
+                    event.set()
+
+    def _rest(self, journal: Journal) -> None:
+        """Keep only the latest of the closed executions in memory."""
+        row = journal.row
+        if row.open or row.running:
+            return
+        self._rested[row.arn] = None
+        self._rested.move_to_end(row.arn)
+        while len(self._rested) > RESTED:
+            arn, _ = self._rested.popitem(last=False)
+            if arn not in self._touched:
+                self._journals.pop(arn, None)
 
     def notify(self, notice: Notice) -> None:
         """Tell the observer; what it raises is logged and otherwise ignored."""
@@ -187,7 +247,8 @@ class Engine:
         row = self.edit(journal).row
         if row.open and not row.running and not row.owed and row.retry_at is None:
             journal.set(owed=True)
-            self.ready.append((row.arn, ""))
+            if row.status != "PAUSED":
+                self.ready.append((row.arn, ""))
 
     def retry(self, journal: Journal, now: int, attempt: int) -> None:
         """Owe an execution an invocation after a delay; attempt counts the failures so far."""
@@ -196,6 +257,11 @@ class Engine:
         instant = now + round(delay * 1000)
         self.edit(journal).set(retry_at=instant)
         self.timers.push(instant, journal.row.arn, "")
+
+    def keep_until(self, row: Execution) -> None:
+        """Watch the retention of an execution, if it is closed."""
+        if row.expiry is not None and self.limits.retention:
+            self.expiries.push(row.expiry, row.arn, "")
 
     # Remembering
 
@@ -210,7 +276,7 @@ class Engine:
         self.timeouts.push(row.deadline, row.arn, "")
         if row.retry_at is not None:
             self.timers.push(row.retry_at, row.arn, "")
-        if row.owed:
+        if row.owed and row.status != "PAUSED":
             self.ready.append((row.arn, ""))
         for id_ in journal.waiting:
             operation = journal.operations[id_]

@@ -14,6 +14,10 @@ ErrorObject = Mapping[str, Any]
 
 OPEN = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 """The statuses of an execution that has not closed."""
+LONGEST = 31_622_400
+"""Seconds that an execution may take, pauses included: 366 days."""
+DAY = 86_400_000
+"""Milliseconds of a day."""
 
 
 @frozen
@@ -35,6 +39,7 @@ class Update:
     heartbeat: int = 0  # seconds between a callback's heartbeats; 0 is none
     function: str | None = None
     tenant: str | None = None
+    trace: str | None = None
 
 
 @frozen
@@ -62,6 +67,7 @@ class Operation:
     callback: str | None = None  # CallbackId
     function: str | None = None  # a chained invoke's target, as the parent wrote it
     tenant: str | None = None
+    trace: str | None = None  # X-Ray's header for the target
     child: str | None = None  # ARN of the execution that a chained invoke started
 
     @property
@@ -112,8 +118,10 @@ class Execution:
     started: int
     timeout: int  # seconds
     limit: int  # bytes of its result
+    retention: int = 14  # days that it is kept after its end
     input: str | None = None
     tenant: str | None = None
+    trace: str | None = None  # X-Ray's header
     ended: int | None = None
     result: str | None = None
     error: ErrorObject | None = None
@@ -132,6 +140,14 @@ class Execution:
     """Operations that changed from outside and that no invocation or checkpoint has shown yet."""
     events: int = 0  # number of the latest event
     touched: int = 0  # instant of the latest event
+    pause_asked: int | None = None  # when the pause was requested
+    pause_reason: str | None = None
+    pause_clock: bool = True  # the timeout stands still while it is PAUSED
+    paused: int | None = None  # when it became PAUSED
+    extended: int = 0  # milliseconds that pauses have added to the timeout
+    cut: bool = False  # a pause has taken the running invocation's token
+    controls: Mapping[str, tuple[str, int]] = field(factory=dict)
+    """PAUSE or RESUME -> ClientToken of the latest such request, and when it came."""
 
     @property
     def open(self) -> bool:
@@ -141,16 +157,28 @@ class Execution:
     @property
     def deadline(self) -> int:
         """When it times out."""
-        return self.started + self.timeout * 1000
+        longest = self.started + LONGEST * 1000
+        if self.status == "PAUSED" and self.pause_clock:
+            return longest
+        return min(self.started + self.timeout * 1000 + self.extended, longest)
+
+    @property
+    def expiry(self) -> int | None:
+        """When it is forgotten; None while it is open."""
+        return None if self.ended is None else self.ended + self.retention * DAY
 
 
 @frozen
 class Change:
-    """What one accepted request did to one execution: its new row, changed operations, new events."""
+    """What one accepted request did to one execution: its new row, changed operations, new events.
+
+    One that is `removed` is gone with all that it had.
+    """
 
     execution: Execution
     operations: tuple[Operation, ...] = ()
     events: tuple[Event, ...] = ()
+    removed: bool = False
 
 
 def of_wire(item: Mapping[str, Any]) -> Update:
@@ -177,4 +205,5 @@ def of_wire(item: Mapping[str, Any]) -> Update:
         heartbeat=callback.get("HeartbeatTimeoutSeconds", 0),
         function=invoke.get("FunctionName"),
         tenant=invoke.get("TenantId"),
+        trace=invoke.get("XAmznTraceId"),
     )

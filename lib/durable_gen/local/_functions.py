@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from durable_gen.local._clock import Clock
 from durable_gen.local._facts import ErrorObject
@@ -40,13 +40,35 @@ class Name:
 
 @frozen
 class Function:
-    """A registered function."""
+    """A registered function.
+
+    Attributes:
+        name: its name.
+        version: "$LATEST" or a number.
+        call: the handler itself; None if only a host knows how to run it.
+        durable: whether invoking it starts an execution.
+        timeout: seconds that one of its executions may take.
+        retention: days that one is kept after its end.
+        handler: where the handler is, `module.attribute`.
+        environment: variables that it runs with.
+        seconds: how long one invocation may take.
+        memory: how much it may use, in megabytes.
+        log_format: of what it logs, Text or JSON.
+        log_level: what it logs at least; as Lambda has it if None.
+    """
 
     name: str
     version: str
-    call: Callable[[Any, Any], Any]
+    call: Callable[[Any, Any], Any] | None
     durable: bool
-    timeout: int  # seconds that one of its executions may take
+    timeout: int
+    retention: int = 14
+    handler: str = ""
+    environment: Mapping[str, str] = field(factory=dict)
+    seconds: int = FUNCTION_TIMEOUT
+    memory: int = 128
+    log_format: str = "Text"
+    log_level: str | None = None
 
     @property
     def arn(self) -> str:
@@ -57,11 +79,11 @@ class Function:
 class LambdaContext:
     """What Lambda hands to a handler beside the event."""
 
-    memory_limit_in_mb = 128
     client_context = None
     identity = None
 
     def __init__(self, function: Function, request: str, tenant: str | None, clock: Clock) -> None:
+        self.memory_limit_in_mb = function.memory
         self.aws_request_id = request
         self.function_name = function.name
         self.function_version = function.version
@@ -70,7 +92,7 @@ class LambdaContext:
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"local/[{function.version}]{request.replace('-', '')}"
         self._clock = clock
-        self._deadline = clock.now() + FUNCTION_TIMEOUT * 1000
+        self._deadline = clock.now() + function.seconds * 1000
 
     def get_remaining_time_in_millis(self) -> int:
         """Tell how long the invocation may still run, in milliseconds."""
@@ -79,10 +101,11 @@ class LambdaContext:
 
 @frozen
 class Answer:
-    """What a call gave: JSON text, or the error that was raised."""
+    """What a call gave: JSON text, or the error that was raised; and the end of what it printed."""
 
     text: str = ""
     error: ErrorObject | None = None
+    log: bytes = b""
 
 
 def call(function: Function, event: Any, context: LambdaContext) -> Answer:
@@ -97,6 +120,7 @@ def call(function: Function, event: Any, context: LambdaContext) -> Answer:
         The answer as JSON text, or the raised exception as an error. What is no Exception (Ctrl-C,
         an exit) passes through.
     """
+    assert function.call is not None
     try:
         value = function.call(event, context)
     except Exception as error:

@@ -6,36 +6,28 @@ import json
 import uuid
 from typing import Any
 
-from attrs import frozen
-
-from durable_gen.local import _lives
+from durable_gen.local import _control, _lives
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._ending import EXITED, NOTHING_PENDING, Ending
 from durable_gen.local._engine import Engine
 from durable_gen.local._facts import ErrorObject
-from durable_gen.local._functions import Answer, Function, LambdaContext, call
+from durable_gen.local._functions import Answer, Function
+from durable_gen.local._host import Call, Unreachable
 from durable_gen.local._journal import Journal, cut
-from durable_gen.local._machine import Draft, answer, wrapped
+from durable_gen.local._machine import Draft, wrapped
 from durable_gen.local._reports import InvocationStarted
 from durable_gen.local._rules import PAYLOAD_LIMIT, size
 from durable_gen.local._tokens import seal
 
 
-@frozen
-class Invocation:
-    """What the function of an execution is to be called with."""
-
-    function: Function
-    event: Any
-    context: LambdaContext
-
-
-def begin(engine: Engine, arn: str, function: Function) -> Invocation | None:
+def begin(engine: Engine, arn: str, function: Function) -> Call | None:
     """Begin the invocation that an execution is owed; None if it is owed none any more."""
     with engine.transaction() as now:
         journal = engine.find(arn)
         if journal is None or not journal.row.owed or not journal.row.open:
             return None
+        if journal.row.status == "PAUSED":
+            return None  # it stays owed
         row = engine.edit(journal).row
         updated = [operation.id for operation in journal.in_order(row.fresh)]
         journal.set(
@@ -46,21 +38,20 @@ def begin(engine: Engine, arn: str, function: Function) -> Invocation | None:
             invoked=now,
             invocations=row.invocations + 1,
             serial=row.serial + 1,
+            cut=False,
         )
         row = journal.row
         page, further = cut(journal.shown.values(), 0, None, engine.limits.page)
-        event = {
-            "DurableExecutionArn": arn,
-            "CheckpointToken": seal(row.id, row.serial),
-            "InitialExecutionState": {
-                "Operations": json.loads(f"[{','.join(page)}]"),
-                "NextMarker": "" if further is None else seal(row.serial, "state", further),
-            },
-            "UpdatedOperationIds": updated,
-        }
-        context = LambdaContext(function, row.request, row.tenant, engine.clock)
+        marker = "" if further is None else seal(row.serial, "state", further)
+        event = (
+            f'{{"DurableExecutionArn":{json.dumps(arn)},'
+            f'"CheckpointToken":{json.dumps(seal(row.id, row.serial))},'
+            f'"InitialExecutionState":{{"Operations":[{",".join(page)}],'
+            f'"NextMarker":{json.dumps(marker)}}},'
+            f'"UpdatedOperationIds":{json.dumps(updated)}}}'
+        )
     engine.notify(InvocationStarted(arn, row.request, row.invocations, to_datetime(now)))
-    return Invocation(function, event, context)
+    return Call(function, event, row.request, row.tenant, row.trace)
 
 
 def end(engine: Engine, arn: str, ending: Ending) -> None:
@@ -78,11 +69,14 @@ def end(engine: Engine, arn: str, ending: Ending) -> None:
             return
         row = journal.row
         kind, error = ending.kind, ending.error
-        if kind == "PENDING" and row.open and not journal.waiting and not row.fresh:
+        idle = not journal.waiting and not row.fresh and not row.cut
+        if kind == "PENDING" and row.open and idle:
             kind, error = "IDLE", NOTHING_PENDING
         _completed(journal, now, {} if kind == "FAILED" and error is None else error)
         if row.open:
             _conclude(engine, journal, kind, ending.result, error, now)
+        if journal.row.status == "PAUSING":
+            _control.reach(engine, journal, now)
         for id_ in list(journal.waiting):
             _lives.deliver(engine, journal, journal.operations[id_], now)
 
@@ -115,7 +109,7 @@ def _conclude(
                 engine.retry(journal, now, row.idlings + 1)
         case _:
             journal.set(failures=0, idlings=0)
-            if row.fresh:
+            if row.fresh or row.cut:
                 engine.want(journal)
 
 
@@ -129,9 +123,36 @@ def exited(engine: Engine, arn: str) -> None:
         if journal is None:
             return
         _completed(journal, now, EXITED)
-        engine.want(journal)
-        for id_ in list(journal.waiting):
-            _lives.deliver(engine, journal, journal.operations[id_], now)
+        _owe(engine, journal, now)
+
+
+def _owe(engine: Engine, journal: Journal, now: int) -> None:
+    if journal.row.status == "PAUSING":
+        _control.reach(engine, journal, now)
+    engine.want(journal)
+    for id_ in list(journal.waiting):
+        _lives.deliver(engine, journal, journal.operations[id_], now)
+
+
+def unreached(engine: Engine, arn: str, *, gone: bool) -> None:
+    """Take back an invocation that no host has run; the history does not mention it.
+
+    Args:
+        engine: the service's state.
+        arn: the execution.
+        gone: whether there is no such function any more; otherwise it is tried again.
+    """
+    with engine.transaction() as now:
+        journal = _running(engine, arn)
+        if journal is None:
+            return
+        journal.set(running=False)
+        if journal.row.open and not gone:
+            engine.retry(journal, now, 1)
+        if not gone:
+            _owe(engine, journal, now)
+    if gone:
+        vanish(engine, arn)
 
 
 def vanish(engine: Engine, arn: str) -> None:
@@ -144,30 +165,39 @@ def vanish(engine: Engine, arn: str) -> None:
             _lives.close(engine, journal, "FAILED", now, error=error)
 
 
-def reach(engine: Engine, arn: str, id_: str, function: Function) -> None:
-    """Call the plain target of a chained invoke, and end the operation with its answer."""
-    journal = engine.find(arn)
-    assert journal is not None
+def reach(engine: Engine, journal: Journal, id_: str, function: Function) -> Call | None:
+    """Make the call of the plain function that a chained invoke names; None if it is over."""
     operation = journal.operations[id_]
-    context = LambdaContext(function, str(uuid.uuid4()), operation.tenant, engine.clock)
+    if not operation.waits or id_ in journal.held:
+        return None
+    event = "{}" if operation.input is None else operation.input
+    trace = operation.trace or journal.row.trace
     try:
-        event = json.loads("{}" if operation.input is None else operation.input)
-    except ValueError as error:
+        json.loads(event)
+    except (ValueError, RecursionError) as error:
         text = f"Could not parse request body into json: {error}"
-        given = Answer(error={"ErrorType": "InvalidRequestContentException", "ErrorMessage": text})
-    else:
-        given = call(function, event, context)
-    if given.error is None and size(given.text) > PAYLOAD_LIMIT:
+        refusal = Unreachable("InvalidRequestContentException", text)
+        reached(engine, journal.row.arn, id_, refusal)
+        return None
+    return Call(function, event, str(uuid.uuid4()), operation.tenant, trace)
+
+
+def reached(engine: Engine, arn: str, id_: str, given: Answer | Unreachable) -> None:
+    """End a chained invoke with what a plain function answered.
+
+    While the invocation that called it still runs, the answer is held back.
+    """
+    if isinstance(given, Unreachable):
+        given = Answer(error={"ErrorType": given.code, "ErrorMessage": given.message})
+    elif given.error is None and size(given.text) > PAYLOAD_LIMIT:
         text = f"The answer has {size(given.text)} bytes, the limit is {PAYLOAD_LIMIT}."
         given = Answer(error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": text})
     with engine.transaction() as now:
         journal = engine.find(arn)
         if journal is None or not journal.row.open or not journal.operations[id_].waits:
             return
-        status = "SUCCEEDED" if given.error is None else "FAILED"
-        result = given.text if given.error is None else None
-        move = answer(journal.operations[id_], status, now, result=result, error=given.error)
-        _lives.complete(engine, journal, move, now)
+        journal.held[id_] = given
+        _lives.deliver(engine, journal, journal.operations[id_], now)
 
 
 def _running(engine: Engine, arn: str) -> Journal | None:

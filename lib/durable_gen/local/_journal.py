@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from durable_gen.local._facts import Change, Event, Execution, Operation
+from durable_gen.local._functions import Answer
 from durable_gen.local._machine import Draft, Move
 from durable_gen.local._wire import operation_text
 
@@ -24,6 +25,7 @@ class Journal:
         waiting: ids of the operations that something outside is to finish.
         replay: ClientToken and inbound token of the latest checkpoint, with its answer.
         news: the JSON of the operations in the latest checkpoint's answer, when it has pages.
+        held: what plain functions answered while the invocation that called them still ran.
     """
 
     row: Execution
@@ -32,10 +34,12 @@ class Journal:
     waiting: dict[str, None] = field(factory=dict)
     replay: tuple[str, str, Mapping[str, Any]] | None = None
     news: list[str] = field(factory=list)
+    held: dict[str, Answer] = field(factory=dict)
     _below: dict[str, list[str]] = field(factory=dict)
     _changed: dict[str, Operation] = field(factory=dict)
     _events: list[Event] = field(factory=list)
     _noted: bool = False
+    _removed: bool = False
 
     @classmethod
     def load(cls, row: Execution, operations: Iterable[Operation]) -> Journal:
@@ -49,6 +53,10 @@ class Journal:
         """Change the row."""
         self.row = evolve(self.row, **changes)
         self._noted = True
+
+    def remove(self) -> None:
+        """Take it away, with all that it has."""
+        self._noted = self._removed = True
 
     def put(self, operation: Operation) -> None:
         """Keep an operation's next value."""
@@ -87,7 +95,7 @@ class Journal:
         """Give what is not yet written, once."""
         if not self._noted:
             return None
-        change = Change(self.row, tuple(self._changed.values()), tuple(self._events))
+        change = Change(self.row, tuple(self._changed.values()), tuple(self._events), self._removed)
         self._changed, self._events, self._noted = {}, [], False
         return change
 

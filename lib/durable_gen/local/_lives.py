@@ -39,7 +39,7 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
         timer, timeout = engine.timers.next(), engine.timeouts.next()
         first = min((t for t in (timer, timeout) if t is not None), default=None)
         if first is None or first > now:
-            return fired
+            break
         arn, id_ = (engine.timeouts if first == timeout else engine.timers).pop()
         journal = engine.find(arn)
         assert journal is not None
@@ -53,6 +53,11 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
             journal.set(retry_at=None)
             engine.want(journal)
         fired.append((arn, id_))
+    while (expiry := engine.expiries.next()) is not None and expiry <= now:
+        over = engine.find(engine.expiries.pop()[0])
+        assert over is not None
+        remove(engine, over, now)
+    return fired
 
 
 def start(
@@ -64,6 +69,7 @@ def start(
     name: str | None,
     tenant: str | None,
     limit: int,
+    trace: str | None = None,
     caller: tuple[str, str] | None = None,
 ) -> Journal:
     """Start an execution.
@@ -76,6 +82,7 @@ def start(
         name: its name; one is made if None.
         tenant: tenant id.
         limit: bytes of its result.
+        trace: X-Ray's header.
         caller: ARN and operation of a chained invoke.
     """
     id_ = str(uuid.uuid4())
@@ -90,8 +97,10 @@ def start(
         started=now,
         timeout=function.timeout,
         limit=limit,
+        retention=function.retention,
         input=payload,
         tenant=tenant,
+        trace=trace,
         caller=caller[0] if caller else None,
         caller_operation=caller[1] if caller else None,
     )
@@ -128,15 +137,36 @@ def close(
     member, value = ("Result", result) if status == "SUCCEEDED" else ("Error", error)
     draft = Draft(f"Execution{WORDS[status]}", {member: wrapped(value)})
     journal.append(draft, now, journal.root)
+    engine.keep_until(journal.row)
     if journal.row.caller is not None and journal.row.caller_operation is not None:
         caller = engine.find(journal.row.caller)
         if caller is not None:
             deliver(engine, caller, caller.operations[journal.row.caller_operation], now)
 
 
-def deliver(engine: Engine, caller: Journal, operation: Operation, now: int) -> None:
-    """End a chained invoke whose child has closed, unless its caller's invocation still runs."""
-    if caller.row.running or not caller.row.open or not operation.waits or not operation.child:
+def deliver(
+    engine: Engine, caller: Journal, operation: Operation, now: int, *, hurry: bool = False
+) -> None:
+    """End a chained invoke whose target has ended, unless its caller's invocation still runs.
+
+    Args:
+        engine: the service's state.
+        caller: the execution that invoked.
+        operation: the chained invoke.
+        now: milliseconds.
+        hurry: do not wait for the invocation's end.
+    """
+    if (caller.row.running and not hurry) or not caller.row.open or not operation.waits:
+        return
+    if operation.id in caller.held:
+        given = caller.held.pop(operation.id)
+        status = "SUCCEEDED" if given.error is None else "FAILED"
+        result = given.text or None if given.error is None else None
+        complete(
+            engine, caller, answer(operation, status, now, result=result, error=given.error), now
+        )
+        return
+    if not operation.child:
         return
     child = engine.find(operation.child)
     if child is None or child.row.open:
@@ -147,3 +177,13 @@ def deliver(engine: Engine, caller: Journal, operation: Operation, now: int) -> 
         error = {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": text}
     move = answer(operation, row.status, now, result=row.result, error=error)
     complete(engine, caller, move, now)
+
+
+def remove(engine: Engine, journal: Journal, now: int) -> None:
+    """Forget a closed execution; one that invoked it gets its outcome first."""
+    row = journal.row
+    if row.caller is not None and row.caller_operation is not None:
+        caller = engine.find(row.caller)
+        if caller is not None:
+            deliver(engine, caller, caller.operations[row.caller_operation], now, hurry=True)
+    engine.edit(journal).remove()

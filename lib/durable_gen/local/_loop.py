@@ -5,80 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from durable_gen.local import _ending, _invocations, _lives
+from durable_gen.local import _invocations, _lives
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._engine import Engine
-from durable_gen.local._functions import call
-from durable_gen.local._reports import Called, Fired, Idle, Invoked, PendingCallback, Step
+from durable_gen.local._functions import Answer
+from durable_gen.local._host import InProcess, Unreachable
+from durable_gen.local._reports import Fired, Idle, PendingCallback, Step
+from durable_gen.local._work import Job, Work
 
 
 class Loop:
-    """What runs the invocations of an engine."""
+    """What runs the invocations of an engine, in this thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, work: Work) -> None:
         self._engine = engine
-        self._parked: list[tuple[str, str]] = []  # due, but their function is not registered yet
-        for arn in engine.interrupted():
-            _invocations.exited(engine, arn)
-
-    def unpark(self) -> None:
-        """Look again at what had no function."""
-        self._engine.ready.extend(self._parked)
-        self._parked = []
+        self._work = work
+        self._host = InProcess(engine.clock)
 
     def step(self) -> Step:
         """Do one thing that is due: fire timers, or run one invocation. It never waits."""
-        engine = self._engine
-        while engine.lost:
-            _invocations.exited(engine, engine.lost.pop())
+        engine, work = self._engine, self._work
         with engine.transaction() as now:
+            while engine.lost:
+                _invocations.exited(engine, engine.lost.pop())
             fired = _lives.fire(engine, now)
         if fired:
             return Fired(tuple(fired))
-        while engine.ready:
-            item = engine.ready.popleft()
+        found = work.take()
+        if isinstance(found, Job):
             try:
-                done = self._one(*item)
+                answer: Answer | Unreachable = self._host.invoke(found.call)
+            except Unreachable as error:
+                answer = error
             except BaseException:
-                if item[1]:
-                    engine.ready.append(item)
-                else:
-                    engine.lost.append(item[0])
+                work.lose(found)
                 raise
-            if done is not None:
-                return done
+            return work.finish(found, answer)
+        if found is not None:
+            return found
         with engine.lock:
             return Idle(
                 _moment(engine.timers.next()),
                 _moment(engine.timeouts.next()),
                 tuple(c for arn in engine.opened() for c in self.callbacks(arn)),
             )
-
-    def _one(self, arn: str, id_: str) -> Step | None:
-        engine = self._engine
-        journal = engine.find(arn)
-        if journal is None or not journal.row.open:
-            return None
-        row = journal.row
-        target = journal.operations[id_].function if id_ else None
-        function = engine.function(target) if target else engine.pinned(row)
-        if function is None:
-            if not target and row.function in engine.gone:
-                _invocations.vanish(engine, arn)
-                return Invoked(arn, self._status(arn))
-            self._parked.append((arn, id_))
-            return None
-        if id_:
-            if not journal.operations[id_].waits:
-                return None
-            _invocations.reach(engine, arn, id_, function)
-            return Called(arn, id_)
-        invocation = _invocations.begin(engine, arn, function)
-        if invocation is None:
-            return None
-        answer = call(function, invocation.event, invocation.context)
-        _invocations.end(engine, arn, _ending.read(answer, row.limit))
-        return Invoked(arn, self._status(arn))
 
     def run(self, arn: str, on_idle: Callable[[Idle], bool | None] | None = None) -> str:
         """Run until an execution closes, or until nothing but an answer from outside can move it.
@@ -113,7 +83,7 @@ class Loop:
                 continue
             instant = engine.timers.next()
             if instant is None or not engine.moves(arn):
-                return self._status(arn)
+                return self._work.status(arn)
             timeout = engine.timeouts.next()
             first = instant if timeout is None else min(instant, timeout)
             engine.clock.sleep_until(first, engine.woken)
@@ -130,11 +100,6 @@ class Loop:
                 for o in waiting
                 if o.callback is not None
             )
-
-    def _status(self, arn: str) -> str:
-        journal = self._engine.find(arn)
-        assert journal is not None
-        return journal.row.status
 
 
 def _moment(instant: int | None) -> datetime | None:

@@ -183,6 +183,7 @@ def _invoke(started: Operation, update: Update, now: int, target: Target) -> Mov
         started,
         function=update.function,
         tenant=update.tenant,
+        trace=update.trace,
         input=update.payload,
         child=target.child,
     )

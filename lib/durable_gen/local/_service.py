@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from durable_gen.local import _lives
+from durable_gen.local import _starts
 from durable_gen.local._client import Client
 from durable_gen.local._clock import Clock, RealClock, to_datetime
 from durable_gen.local._engine import Engine, Limits
+from durable_gen.local._facts import LONGEST
+from durable_gen.local._front import Front
 from durable_gen.local._functions import Function
+from durable_gen.local._host import Host
 from durable_gen.local._loop import Loop
 from durable_gen.local._reports import Idle, Notice, PendingCallback, Step
-from durable_gen.local._rules import MIB, PAYLOAD_LIMIT, SYNC_LIMIT, size
+from durable_gen.local._rules import MIB, PAYLOAD_LIMIT, SYNC_LIMIT
+from durable_gen.local._scheduler import Scheduler
 from durable_gen.local._store import MemoryStore, Store
-from durable_gen.local._wire import check, fault
-
-LONGEST = 31_622_400  # seconds that an execution may take: 366 days
+from durable_gen.local._work import Work
 
 
 class Service:
@@ -35,6 +36,7 @@ class Service:
         retry_delays: seconds before each further attempt; the last one repeats.
         max_operations: operations that an execution may have.
         page_size: bytes of a page of the state.
+        retention: whether closed executions are forgotten when their days are over.
     """
 
     def __init__(
@@ -47,9 +49,14 @@ class Service:
         retry_delays: tuple[float, ...] = (1, 2, 4, 8),
         max_operations: int = 30_000,
         page_size: int = 5 * MIB,
+        retention: bool = True,
     ) -> None:
         limits = Limits(
-            attempts=attempts, delays=retry_delays, operations=max_operations, page=page_size
+            attempts=attempts,
+            delays=retry_delays,
+            operations=max_operations,
+            page=page_size,
+            retention=retention,
         )
         self._engine = Engine(
             MemoryStore() if store is None else store,
@@ -57,8 +64,10 @@ class Service:
             limits,
             observer,
         )
+        self.clock = self._engine.clock
         self.client = Client(self._engine)
-        self._loop = Loop(self._engine)
+        self._work = Work(self._engine)
+        self._loop = Loop(self._engine, self._work)
 
     def register(
         self,
@@ -68,6 +77,7 @@ class Service:
         durable: bool = True,
         execution_timeout: int = LONGEST,
         version: str = "$LATEST",
+        retention_days: int = 14,
     ) -> None:
         """Register a function; one of the same name and version is replaced.
 
@@ -78,26 +88,63 @@ class Service:
             durable: whether invoking it starts an execution; if not, it is a plain function.
             execution_timeout: seconds that one of its executions may take.
             version: what its executions are pinned to, "$LATEST" or a number.
+            retention_days: how long one is kept after its end.
 
         Raises:
-            ValueError: the name, the version or the timeout is not one that Lambda takes.
+            ValueError: the name, the version, the timeout or the retention is not one that Lambda
+                takes.
         """
+        using = getattr(function, "using", None)
+        handler = function if using is None else using(self.client)
+        self.deploy(Function(name, version, handler, durable, execution_timeout, retention_days))
+
+    def deploy(self, function: Function) -> None:
+        """Register a function with all that Lambda knows of one.
+
+        Args:
+            function: it; one of the same name and version is replaced.
+
+        Raises:
+            ValueError: it is not one that Lambda takes.
+        """
+        name, version = function.name, function.version
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name):
             msg = f"expected a function's name of 1 to 64 letters, digits, - and _, got {name!r}"
             raise ValueError(msg)
         if not re.fullmatch(r"\$LATEST|[0-9]+", version):
             msg = f'expected version "$LATEST" or a number, got {version!r}'
             raise ValueError(msg)
-        if not 1 <= execution_timeout <= LONGEST:
-            msg = f"expected an execution_timeout of 1 to {LONGEST} seconds, got {execution_timeout!r}"
+        if not 1 <= function.timeout <= LONGEST:
+            msg = (
+                f"expected an execution_timeout of 1 to {LONGEST} seconds, got {function.timeout!r}"
+            )
             raise ValueError(msg)
-        using = getattr(function, "using", None)
-        handler = function if using is None else using(self.client)
+        if not 1 <= function.retention <= 90:
+            msg = f"expected a retention of 1 to 90 days, got {function.retention!r}"
+            raise ValueError(msg)
         versions = self._engine.functions.setdefault(name, {})
         versions.pop(version, None)  # the version registered last stands last
-        versions[version] = Function(name, version, handler, durable, execution_timeout)
+        versions[version] = function
         self._engine.gone.discard(name)
-        self._loop.unpark()
+        self._work.unpark()
+
+    def scheduler(self, host: Host, *, most: int = 64, skip: bool = False) -> Scheduler:
+        """Make what drives this service from threads, instead of `run` and `step`.
+
+        Args:
+            host: where functions run.
+            most: invocations that may run at once.
+            skip: whether to jump to the next timer when none runs.
+        """
+        return Scheduler(self._engine, self._work, host, most=most, skip=skip)
+
+    def front(self, host: Host) -> Front:
+        """Make what answers Invoke and the other operations of functions.
+
+        Args:
+            host: where plain functions run.
+        """
+        return Front(self._engine, host)
 
     def unregister(self, name: str) -> None:
         """Delete a function: its open executions fail when their next invocation is due.
@@ -107,7 +154,7 @@ class Service:
         """
         self._engine.functions.pop(name, None)
         self._engine.gone.add(name)
-        self._loop.unpark()
+        self._work.unpark()
 
     def start(
         self,
@@ -135,57 +182,14 @@ class Service:
                 payload or version, ResourceNotFoundException, RequestTooLargeException,
                 InvalidRequestContentException, InvalidParameterValueException.
         """
-        request = {"FunctionName": name}
-        optional = {"DurableExecutionName": execution_name, "TenantId": tenant_id}
-        check("Invoke", request | {k: v for k, v in optional.items() if v is not None})
-        function = self._engine.function(name)
-        if function is None:
-            raise fault(
-                code="ResourceNotFoundException",
-                message=f"Function not found: {name}",
-                operation="Invoke",
-            )
-        if not function.durable:
-            text = f"{name} is no durable function: it has no executions to start"
-            raise fault(code="InvalidParameterValueException", message=text, operation="Invoke")
-        limit = PAYLOAD_LIMIT if asynchronous else SYNC_LIMIT
-        self._judge(payload_text, limit)
-        with self._engine.transaction() as now:
-            if execution_name is not None:
-                known = self._engine.find_name(function.name, execution_name)
-                if known is not None:
-                    row = known.row
-                    if (row.input, row.version) == (payload_text, function.version):
-                        return row.arn
-                    text = f"The execution {execution_name} has been started with another payload or version: {row.arn}"
-                    raise fault(
-                        code="DurableExecutionAlreadyStartedException",
-                        message=text,
-                        operation="Invoke",
-                    )
-            journal = _lives.start(
-                self._engine,
-                function,
-                now,
-                payload=payload_text,
-                name=execution_name,
-                tenant=tenant_id,
-                limit=limit,
-            )
-            return journal.row.arn
-
-    @staticmethod
-    def _judge(payload: str | None, limit: int) -> None:
-        if size(payload) > limit:
-            text = f"The payload has {size(payload)} bytes, the limit is {limit}"
-            raise fault(code="RequestTooLargeException", message=text, operation="Invoke")
-        try:
-            json.loads(payload or "{}")
-        except ValueError as error:
-            text = f"Could not parse request body into json: {error}"
-            raise fault(
-                code="InvalidRequestContentException", message=text, operation="Invoke"
-            ) from None
+        return _starts.start(
+            self._engine,
+            name,
+            payload_text,
+            execution_name,
+            tenant_id,
+            limit=PAYLOAD_LIMIT if asynchronous else SYNC_LIMIT,
+        )
 
     def step(self) -> Step:
         """Do one thing that is due: fire timers, or run one invocation. It never waits.
@@ -269,7 +273,8 @@ class Service:
 
     def close(self) -> None:
         """Close the store."""
-        self._engine.store.close()
+        with self._engine.lock:
+            self._engine.store.close()
 
     def __enter__(self) -> Self:
         return self

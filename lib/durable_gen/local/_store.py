@@ -21,6 +21,11 @@ CREATE TABLE IF NOT EXISTS operations (
 CREATE TABLE IF NOT EXISTS events (
     arn TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (arn, id));
 """
+REMOVALS = (
+    "DELETE FROM executions WHERE arn = ?",
+    "DELETE FROM operations WHERE arn = ?",
+    "DELETE FROM events WHERE arn = ?",
+)
 VERSION = 1  # of the schema and of the rows' bodies
 
 
@@ -78,6 +83,11 @@ class MemoryStore:
         """Keep changes."""
         for change in changes:
             arn = change.execution.arn
+            if change.removed:
+                self._executions.pop(arn, None)
+                self._operations.pop(arn, None)
+                self._events.pop(arn, None)
+                continue
             self._executions[arn] = change.execution
             rows = self._operations.setdefault(arn, {})
             for operation in change.operations:
@@ -175,6 +185,10 @@ class SqliteStore:
 
     def _put(self, change: Change) -> None:
         arn = change.execution.arn
+        if change.removed:
+            for statement in REMOVALS:
+                self._sql.execute(statement, (arn,))
+            return
         self._sql.execute(
             "INSERT INTO executions VALUES (?, ?) ON CONFLICT (arn) DO UPDATE SET body = excluded.body",
             (arn, _text(change.execution)),

@@ -45,7 +45,7 @@ def fault(code: str, message: str, operation: str) -> Exception:
     answer = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {
-            **metadata(),
+            **metadata(operation),
             "HTTPStatusCode": shape.metadata["error"]["httpStatusCode"],
         },
     }
@@ -53,11 +53,11 @@ def fault(code: str, message: str, operation: str) -> Exception:
     return error
 
 
-def metadata() -> dict[str, Any]:
-    """Make the ResponseMetadata of a success."""
+def metadata(operation: str) -> dict[str, Any]:
+    """Make the ResponseMetadata of an operation's success."""
     return {
         "RequestId": str(uuid.uuid4()),
-        "HTTPStatusCode": 200,
+        "HTTPStatusCode": model().operation_model(operation).http.get("responseCode", 200),
         "HTTPHeaders": {},
         "RetryAttempts": 0,
     }

@@ -1,0 +1,1 @@
+"""Requirements 10-*: plugins."""

@@ -1,0 +1,163 @@
+"""What is asked of the service without changing it: state, history, descriptions, lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from durable_gen.local._checkpoints import holder
+from durable_gen.local._clock import to_millis
+from durable_gen.local._engine import Engine
+from durable_gen.local._facts import Execution
+from durable_gen.local._functions import ACCOUNT, REGION, Name
+from durable_gen.local._journal import cut
+from durable_gen.local._rules import Refused
+from durable_gen.local._tokens import seal, unseal
+from durable_gen.local._wire import dated, event_item, given
+
+Request = Mapping[str, Any]
+
+
+class Missing(Exception):  # noqa: N818  # it becomes a ResourceNotFoundException at the edge
+    """There is no such thing."""
+
+
+def known(engine: Engine, request: Request) -> Execution:
+    """Find the row of the execution that a request names.
+
+    Raises:
+        Missing: there is none.
+    """
+    arn = request["DurableExecutionArn"]
+    row = engine.row(arn)
+    if row is None:
+        msg = f"Durable execution not found: {arn}"
+        raise Missing(msg)
+    return row
+
+
+def place(marker: str | None, *bound: str | int) -> int:
+    """Read a marker's place; it must be bound to the same list as the request."""
+    if not marker:
+        return 0
+    parts = unseal(marker, len(bound) + 1)
+    if parts is None or parts[:-1] != list(map(str, bound)) or not parts[-1].isdecimal():
+        msg = f"Marker {marker!r} was not made for this request, or its list has changed since"
+        raise Refused(msg)
+    return int(parts[-1])
+
+
+def state(engine: Engine, request: Request) -> dict[str, Any]:
+    """Give a page of the state, or of a checkpoint's answer."""
+    journal = holder(engine, request["DurableExecutionArn"], request["CheckpointToken"])
+    serial, marker = journal.row.serial, request.get("Marker")
+    parts = (unseal(marker, 3) if marker else None) or [str(serial), "state"]
+    kind = "news" if parts[1] == "news" else "state"
+    start = place(marker, serial, kind)
+    texts = journal.news if kind == "news" else journal.shown.values()
+    page, further = cut(texts, start, request.get("MaxItems") or 100, engine.limits.page)
+    operations = dated(json.loads(f"[{','.join(page)}]"))
+    more = None if further is None else seal(serial, kind, further)
+    return {"Operations": operations, **given(NextMarker=more)}
+
+
+def describe(engine: Engine, request: Request) -> dict[str, Any]:
+    """Describe an execution."""
+    row = known(engine, request)
+    data = request.get("IncludeExecutionData", True)
+    shown = given(
+        **_item(row),
+        Version=row.version,
+        ExpectedExecutionTimeoutTimestamp=row.deadline if row.open else None,
+        InputPayload=row.input if data else None,
+        Result=row.result if data else None,
+        Error=row.error if data else None,
+        TraceHeader=None if row.trace is None else {"XAmznTraceId": row.trace},
+        PauseDetails=_pause(row, data=data),
+    )
+    config = {"ExecutionTimeout": row.timeout, "RetentionPeriodInDays": row.retention}
+    described: dict[str, Any] = dated(json.loads(json.dumps(shown)))
+    return {**described, "ExecutionDataIncluded": data, "DurableConfig": config}
+
+
+def _pause(row: Execution, *, data: bool) -> dict[str, Any] | None:
+    if row.pause_asked is None or not row.open:
+        return None
+    return given(
+        PauseRequestTimestamp=row.pause_asked,
+        ExecutionTimeoutPaused=row.pause_clock,
+        Reason=row.pause_reason if data else None,
+    )
+
+
+def _item(row: Execution) -> dict[str, Any]:
+    return given(
+        DurableExecutionArn=row.arn,
+        DurableExecutionName=row.name,
+        FunctionArn=row.arn.partition("/")[0],
+        Status=row.status,
+        StartTimestamp=row.started,
+        EndTimestamp=row.ended,
+    )
+
+
+def history(engine: Engine, request: Request) -> dict[str, Any]:
+    """Give a page of the history."""
+    row = known(engine, request)
+    most = request.get("MaxItems") or 100
+    newest = request.get("ReverseOrder", False)
+    direction = "newest" if newest else "oldest"
+    at = place(request.get("Marker"), row.id, direction)
+    if newest:
+        last = at or row.events
+        first = max(1, last - most + 1)
+        further = first - 1 or None
+    else:
+        first = at or 1
+        last = first + most - 1
+        further = last + 1 if last < row.events else None
+    events = engine.store.events(row.arn, first, last)
+    data = request.get("IncludeExecutionData", True)
+    items = [event_item(event, data=data) for event in events]
+    marker = None if further is None else seal(row.id, direction, further)
+    return {"Events": items[::-1] if newest else items, **given(NextMarker=marker)}
+
+
+def listed(engine: Engine, request: Request) -> dict[str, Any]:
+    """List a function's executions."""
+    text = request["FunctionName"]
+    name = Name.parse(text)
+    if name is None or name.region not in {None, REGION} or name.account not in {None, ACCOUNT}:
+        msg = f"Function not found: {text}"
+        raise Missing(msg)
+    rows = [row for row in engine.store.executions() if row.function == name.name]
+    if not rows and name.name not in engine.functions:
+        msg = f"Function not found: {text}"
+        raise Missing(msg)
+    qualifier = request.get("Qualifier") or name.qualifier
+    statuses = request.get("Statuses") or ()
+    wanted = request.get("DurableExecutionName")
+    after, before = request.get("StartedAfter"), request.get("StartedBefore")
+    rows = [
+        row
+        for row in rows
+        if qualifier in (None, row.version)
+        and wanted in (None, row.name)
+        and (not statuses or row.status in statuses)
+        and (after is None or row.started > to_millis(_aware(after)))
+        and (before is None or row.started < to_millis(_aware(before)))
+    ]
+    newest = not request.get("ReverseOrder", False)
+    direction = "newest" if newest else "oldest"
+    start = place(request.get("Marker"), direction)
+    most = request.get("MaxItems") or 100
+    page = (rows[::-1] if newest else rows)[start : start + most]
+    more = seal(direction, start + most) if start + most < len(rows) else None
+    return {"DurableExecutions": [dated(_item(row)) for row in page], **given(NextMarker=more)}
+
+
+def _aware(value: Any) -> Any:
+    from botocore.utils import parse_to_aware_datetime
+
+    return parse_to_aware_datetime(value)

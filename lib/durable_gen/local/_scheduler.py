@@ -1,0 +1,116 @@
+"""What drives a service from threads: timers when they are due, invocations side by side."""
+
+from __future__ import annotations
+
+import threading
+
+from durable_gen.local import _lives
+from durable_gen.local._ending import EXITED
+from durable_gen.local._engine import LOGGER, Engine
+from durable_gen.local._functions import Answer
+from durable_gen.local._host import Host, Unreachable
+from durable_gen.local._work import Job, Work
+
+LONGEST_SLEEP = 3_600.0  # seconds
+BROKEN = 1.0  # seconds before it goes on after the store refused
+
+
+class Scheduler:
+    """A thread that takes what is due, and a thread for each call that runs.
+
+    The engine's own changes stay one after the other. An execution has one invocation at a time.
+
+    Args:
+        engine: the service's state.
+        work: the calls that are due in it.
+        host: where functions run.
+        most: calls that may run at once.
+        skip: whether to jump to the next timer when no call runs.
+    """
+
+    def __init__(
+        self, engine: Engine, work: Work, host: Host, *, most: int = 64, skip: bool = False
+    ) -> None:
+        self.engine, self.host = engine, host
+        self._work = work
+        self._most, self._skip = most, skip
+        self._running = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="durable_gen service", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more. What runs is not waited for: the store knows that it was under way."""
+        self._stopping = True
+        self.engine.woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.host.close()
+
+    def _run(self) -> None:
+        engine = self.engine
+        while not self._stopping:
+            engine.woken.clear()
+            try:
+                self._turn()
+            except Exception:
+                LOGGER.exception("The service could not go on; it tries again.")
+                engine.woken.wait(BROKEN)
+                continue
+            self._wait()
+
+    def _turn(self) -> None:
+        _lives.settle(self.engine)
+        while self._running < self._most and not self._stopping:
+            job = self._work.take()
+            if job is None:
+                return
+            if isinstance(job, Job):
+                with self.engine.lock:
+                    self._running += 1
+                name = f"durable_gen {job.call.request}"
+                threading.Thread(target=self._call, args=(job,), name=name, daemon=True).start()
+
+    def _call(self, job: Job) -> None:
+        try:
+            answer = self._ask(job)
+            if self._stopping and answer is None:
+                return
+            self._work.finish(job, answer or Answer(error=EXITED))
+        except Exception:
+            if not self._stopping:
+                LOGGER.exception("The end of an invocation could not be kept; it is run again.")
+                self._work.lose(job)
+        finally:
+            with self.engine.lock:
+                self._running -= 1
+            self.engine.woken.set()
+
+    def _ask(self, job: Job) -> Answer | Unreachable | None:
+        """Run a call; None if what became of it is not known."""
+        try:
+            return self.host.invoke(job.call)
+        except Unreachable as error:
+            return error
+        except BaseException:  # an exit of the function's is not one of the service
+            if not self._stopping:
+                LOGGER.exception("An invocation of %s was lost.", job.call.function.name)
+            return None
+
+    def _wait(self) -> None:
+        engine = self.engine
+        with engine.lock:
+            timer, timeout = engine.timers.next(), engine.timeouts.next()
+            idle = self._running == 0 and not engine.ready and not engine.lost
+        instants = [t for t in (timer, timeout) if t is not None]
+        if self._skip and idle and timer is not None:
+            engine.clock.sleep_until(min(instants), engine.woken)
+            return
+        seconds = LONGEST_SLEEP
+        if instants:
+            seconds = min(seconds, (min(instants) - engine.clock.now()) / 1000)
+        if seconds > 0:
+            engine.woken.wait(seconds)

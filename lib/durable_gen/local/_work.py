@@ -1,0 +1,113 @@
+"""What is due for a function, taken from the engine and handed back with its answer."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from durable_gen.local import _ending, _invocations
+from durable_gen.local._engine import Engine
+from durable_gen.local._functions import Answer
+from durable_gen.local._host import Call, Unreachable
+from durable_gen.local._reports import Called, Invoked
+
+
+@frozen
+class Job:
+    """A call that is due.
+
+    Attributes:
+        arn: the execution that it is for.
+        id: the chained invoke that calls a plain function; "" for the execution's own invocation.
+        call: what a host is to run.
+    """
+
+    arn: str
+    id: str
+    call: Call
+
+
+class Work:
+    """The calls that are due in an engine. Whoever takes one must finish it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._parked: list[tuple[str, str]] = []  # due, but their function is not registered yet
+        for arn in engine.interrupted():
+            _invocations.exited(engine, arn)
+
+    def unpark(self) -> None:
+        """Look again at what had no function."""
+        with self._engine.lock:
+            self._engine.ready.extend(self._parked)
+            self._parked = []
+        self._engine.woken.set()
+
+    def take(self) -> Job | Invoked | None:
+        """Begin the next call that is due; None if there is none.
+
+        Returns:
+            A job, or the end of an execution whose function is gone.
+        """
+        engine = self._engine
+        with engine.lock:
+            while engine.lost:
+                _invocations.exited(engine, engine.lost.pop())
+            while engine.ready:
+                found = self._take(*engine.ready.popleft())
+                if found is not None:
+                    return found
+        return None
+
+    def _take(self, arn: str, id_: str) -> Job | Invoked | None:
+        engine = self._engine
+        journal = engine.find(arn)
+        if journal is None or not journal.row.open:
+            return None
+        row = journal.row
+        target = journal.operations[id_].function if id_ else None
+        function = engine.function(target) if target else engine.pinned(row)
+        if function is None:
+            if not target and row.function in engine.gone:
+                _invocations.vanish(engine, arn)
+                return Invoked(arn, self.status(arn))
+            self._parked.append((arn, id_))
+            return None
+        call = (
+            _invocations.reach(engine, journal, id_, function)
+            if id_
+            else _invocations.begin(engine, arn, function)
+        )
+        return None if call is None else Job(arn, id_, call)
+
+    def finish(self, job: Job, answer: Answer | Unreachable) -> Called | Invoked:
+        """End a call.
+
+        Args:
+            job: what was taken.
+            answer: how it went.
+        """
+        engine = self._engine
+        if job.id:
+            _invocations.reached(engine, job.arn, job.id, answer)
+            return Called(job.arn, job.id)
+        if isinstance(answer, Unreachable):
+            _invocations.unreached(engine, job.arn, gone=answer.gone)
+        else:
+            row = engine.row(job.arn)
+            if row is not None:
+                _invocations.end(engine, job.arn, _ending.read(answer, row.limit))
+        return Invoked(job.arn, self.status(job.arn))
+
+    def lose(self, job: Job) -> None:
+        """Give a call back whose end is not known."""
+        with self._engine.lock:
+            if job.id:
+                self._engine.ready.append((job.arn, job.id))
+            else:
+                self._engine.lost.append(job.arn)
+        self._engine.woken.set()
+
+    def status(self, arn: str) -> str:
+        """Tell an execution's status; DELETING when it is gone."""
+        row = self._engine.row(arn)
+        return "DELETING" if row is None else row.status
