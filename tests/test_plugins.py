@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import attrs
 import pytest
@@ -234,3 +235,56 @@ def test_what_plugins_are_told_is_frozen():
     for _, info in recorder.heard:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             info.status = "x"
+
+
+def test_attempt_of_a_function_that_makes_a_coroutine_is_told_when_that_has_ended():
+    """Its outcome is that of the coroutine."""
+    recorder = Recorder()
+
+    def call(fn):
+        return fn()
+
+    async def decline():
+        raise ValueError("no")
+
+    def flow(event, ctx):
+        yield ctx.step("charge", partial(call, decline), retry=None)
+
+    assert "FAILED" == serve(flow, recorder)["Status"]
+    (end,) = recorder.of("attempt_end")
+    assert ("FAILED", "no") == (end.outcome, end.error.message)
+
+
+def test_plugin_whose_hook_cannot_be_looked_up_disturbs_nothing():
+    """The look-up of a hook is the plugin's too."""
+
+    class Broken:
+        @property
+        def on_invocation_start(self):
+            raise RuntimeError("no")
+
+    logging.getLogger("durable_gen.plugins").setLevel(logging.CRITICAL)
+    handler = durable(backend=Stub(), plugins=[Broken()])(stepping)
+    assert "hello" == result(handler(event()))
+
+
+def test_change_that_ends_an_operation_is_told_once_though_checkpoints_split():
+    """Nothing is told before it is acknowledged, and no end twice."""
+    recorder = Recorder()
+
+    def stepped(child):
+        yield child.step("s", int)
+
+    def flow(event, ctx):
+        with ctx.batch():
+            for n in range(200):
+                yield ctx.child(f"c{n}", stepped)
+
+    assert "SUCCEEDED" == serve(flow, recorder)["Status"]
+    ended = [
+        id_
+        for change in recorder.of("operation_change")
+        for id_, info in change.updated.items()
+        if info.status == "SUCCEEDED"
+    ]
+    assert 400 == len(ended) == len(set(ended)) == len(recorder.of("operation_end"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +53,7 @@ class Hooks:
         self.arn = arn
         self.log = log
         self.updated = frozenset(updated)
+        self.earlier = frozenset(log.records)  # what earlier invocations had come to
         self.told: set[str] = set()  # operations whose end was told
         self.flows: dict[str, FunctionInfo] = {}
         self.common: dict[str, Any] = {
@@ -64,11 +65,10 @@ class Hooks:
 
     def _call(self, hook: str, info: Any) -> None:
         for plugin in self.plugins:
-            method = getattr(plugin, hook, None)
-            if method is None:
-                continue
             try:
-                method(info)
+                method = getattr(plugin, hook, None)
+                if method is not None:
+                    method(info)
             except Exception:
                 LOGGER.exception("plugin %s: %s raised", type(plugin).__name__, hook)
 
@@ -106,13 +106,14 @@ class Hooks:
     def found(self, record: Record) -> None:
         """Tell of an operation that an earlier invocation had come to."""
         if not is_over(record):
-            self._call("on_operation_start", self._info(record.raw, is_replay=True))
+            self._call("on_operation_start", self._info(record.raw))
         elif record.id in self.updated:
             self._over(record)
 
     def changed(self, ids: Iterable[str]) -> None:
-        """Tell of what the service has acknowledged."""
-        records = {id_: self.log.records[id_] for id_ in ids if id_ in self.log.records}
+        """Tell of what the service has acknowledged; of what has ended, once."""
+        known = self.log.records
+        records = {id_: known[id_] for id_ in ids if id_ in known and id_ not in self.told}
         if not records:
             return
         updated = {id_: self._info(raw) for id_, raw in records.items()}
@@ -147,7 +148,7 @@ class Hooks:
         raw, fn, attempt = self.log.records.get(call.info.operation_id), call.fn, call.info.attempt
         if raw is None:
             return
-        operation = self._info(raw, is_replay=attempt > 1)
+        operation = self._info(raw)
 
         def begin() -> AttemptInfo:
             info = AttemptInfo(operation=operation, attempt=attempt, started=datetime.now(UTC))
@@ -168,7 +169,7 @@ class Hooks:
     def _operations(self) -> dict[str, OperationInfo]:
         return {id_: self._info(raw) for id_, raw in self.log.records.items()}
 
-    def _info(self, raw: Raw, *, is_replay: bool = False) -> OperationInfo:
+    def _info(self, raw: Raw) -> OperationInfo:
         record = Record(raw)
         return OperationInfo(
             execution_arn=self.arn,
@@ -183,7 +184,7 @@ class Hooks:
             attempt=record.attempt,
             result=record.result,
             error=record.error,
-            is_replay=is_replay,
+            is_replay=record.id in self.earlier,
         )
 
 
@@ -199,19 +200,14 @@ def _ended(outcome: Outcome | None) -> dict[str, Any]:
 def _around(
     fn: Callable[..., Any], begin: Callable[[], AttemptInfo], end: Callable[..., None]
 ) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(fn):
-
-        async def watched(*args: Any) -> Any:
-            info = begin()
-            try:
-                value = await fn(*args)
-            except Exception as error:
-                end(info, error)
-                raise
-            end(info)
-            return value
-
-        return watched
+    async def awaited(info: AttemptInfo, awaitable: Awaitable[Any]) -> Any:
+        try:
+            value = await awaitable
+        except Exception as error:
+            end(info, error)
+            raise
+        end(info)
+        return value
 
     def run(*args: Any) -> Any:
         info = begin()
@@ -220,7 +216,12 @@ def _around(
         except Exception as error:
             end(info, error)
             raise
+        if inspect.isawaitable(value):  # a plain function that made a coroutine
+            return awaited(info, value)
         end(info)
         return value
 
-    return run
+    async def watched(*args: Any) -> Any:
+        return await awaited(begin(), fn(*args))
+
+    return watched if inspect.iscoroutinefunction(fn) else run

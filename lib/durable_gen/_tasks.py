@@ -110,8 +110,9 @@ class Tasks:
                 self.log.write(update)
         sent, self.sent = self.sent, []
         if self.execution.hooks is not None:
-            acknowledged = {update.id: None for update, _, _, _ in sent if update is not None}
-            self.execution.hooks.changed({**acknowledged, **changed})
+            unsent = {update.id for update in self.outbox.updates()}
+            known = {update.id: None for update, _, _, _ in sent if update is not None}
+            self.execution.hooks.changed(id_ for id_ in {**known, **changed} if id_ not in unsent)
         for _, delivery, who, _ in sent:
             if delivery is RESUME and not who.over:
                 self.look(who)
