@@ -485,7 +485,7 @@ def test_ended_execution_is_run_again_then_nothing_runs(here):
     assert (0, '"done"\n') == first[:2] == again[:2]
     assert ["before", "hold", "after"] == noted(here)
     assert again[2].startswith(
-        "flows.py:stuck  n\nit ended before: 3 operations were done by earlier runs\nSUCCEEDED"
+        "flows.py:stuck  n\nit ended before: 3 operations are done; another --name runs it anew\nSUCCEEDED"
     )
 
 
@@ -512,7 +512,7 @@ def test_killed_in_a_step_then_only_that_step_runs_again(here):
     status, out, err = run(here, *stored(here, "stuck"))
     assert (0, '"done"\n') == (status, out)
     assert ["before", *["hold"] * 7, "after"] == noted(here)
-    assert "it goes on: 1 operation was done by earlier runs\n" in err
+    assert "it goes on: 1 operation is done already\n" in err
 
 
 def test_killed_in_a_wait_then_no_step_runs_again(here):
@@ -729,7 +729,7 @@ def test_killed_at_the_question_then_it_asks_again(here):
     assert -signal.SIGKILL == terminal.end()[0]
     terminal = Terminal(here, *arguments)
     terminal.until("answer as JSON: ")
-    assert "it goes on: 1 operation was done by earlier runs" in plain(terminal.output)
+    assert "it goes on: 1 operation is done already" in plain(terminal.output)
     terminal.type("7\n")
     status, text = terminal.end()
     assert (0, "\n7\n") == (status, text[-3:])

@@ -207,9 +207,11 @@ def _greet(service: Service, arn: str, screen: Screen) -> None:
         screen.say(screen.title)
     if screen.story.invocations:
         done = len(screen.story.ended())
-        steps = "1 operation was" if done == 1 else f"{done} operations were"
-        goes = "it ended before" if _closed(service, arn) else "it goes on"
-        screen.say(f"{goes}: {steps} done by earlier runs", "dim")
+        steps = "1 operation is" if done == 1 else f"{done} operations are"
+        if _closed(service, arn):
+            screen.say(f"it ended before: {steps} done; another --name runs it anew", "dim")
+        else:
+            screen.say(f"it goes on: {steps} done already", "dim")
 
 
 def _closed(service: Service, arn: str) -> bool:

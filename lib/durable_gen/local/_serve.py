@@ -206,7 +206,8 @@ def _imported(service: Service, code: Path, function: Function) -> Function:
 
 
 def _greeting(options: Options, functions: list[Function], endpoint: str) -> Iterator[str]:
-    yield f"durable-gen serves {len(functions)} functions at {endpoint}"
+    many = "1 function" if len(functions) == 1 else f"{len(functions)} functions"
+    yield f"durable-gen serves {many} at {endpoint}"
     for function in functions:
         yield f"  {function.name}  {'durable' if function.durable else 'plain'}  {function.handler}"
     if options.address not in {LOCAL, "localhost", "::1"}:
