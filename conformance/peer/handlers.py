@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +32,7 @@ from aws_durable_execution_sdk_python.waits import (
 )
 
 ECHO, FAILING, TENANT = (
-    f"{os.environ[name]}:$LATEST" for name in ("ECHO_TARGET", "FAILING_TARGET", "TENANT_TARGET")
+    f"{os.environ.get(name)}:$LATEST" for name in ("ECHO_TARGET", "FAILING_TARGET", "TENANT_TARGET")
 )
 
 
@@ -127,6 +128,7 @@ def child_crashed(event: Any, context: DurableContext) -> str:
     def crash_once(_step: StepContext) -> str:
         if not mark.exists():
             mark.touch()
+            time.sleep(0.5)  # long enough for the start of it all to be recorded
             os._exit(1)
         mark.unlink()
         return event
