@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import json
-from hashlib import blake2b
 
 import pytest
 
+from children import child_record, id_of, reading
 from durable_gen import ChildContextFailed, DurableError, durable
 from replays import failure, log
-from stub import Stub, event, logged, result
+from stub import Stub, event, result
 
 KIB_256 = 262_144  # bytes, above which a context's result is not kept with it
-
-
-def id_of(*path):
-    """Name the operation at a path of positions, as durable-lambda-core's and AWS's Python SDK do."""
-    name = None
-    for n in path:
-        text = str(n) if name is None else f"{name}-{n}"
-        name = blake2b(text.encode()).hexdigest()[:64]
-    return name
-
-
-ROOT_1 = "1ced8f5be2db23a6513eba4d819c73806424748a7bc6fa0d792cc1c7d1775a97"
-
-
-def never(ctx):
-    raise AssertionError("the body must not run")
-
-
-def child_record(status, name="x", **details):
-    update = {"Id": ROOT_1, "Type": "CONTEXT", "SubType": "Context", "Name": name}
-    return logged(update, status, **details)
-
-
-def reading(seen):
-    """Make a handler's flow that keeps how the child `x` ended."""
-
-    def flow(event, ctx):
-        try:
-            seen.append((yield ctx.child("x", never)))
-        except DurableError as error:
-            seen.append(error)
-
-    return flow
 
 
 # --- failure ---------------------------------------------------------------------------------------
