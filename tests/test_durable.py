@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from durable_gen import Serde, UsageError, backends, durable, durable_error
 from durable_gen.backends import default
@@ -233,119 +232,7 @@ def test_async_workflow_is_refused():
     assert "only its steps may be async" in str(caught.value)
 
 
-# --- what the service's faults mean (law 11) -------------------------------------------------------
-
-
-def client_error(code, status, message="", operation="CheckpointDurableExecution"):
-    response = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
-    return ClientError(response, operation)
-
-
-class Failing(Stub):
-    """Raises at its first checkpoint, or when state is asked for."""
-
-    def __init__(self, error):
-        super().__init__()
-        self.error = error
-
-    def checkpoint_durable_execution(self, **request):
-        raise self.error
-
-    get_durable_execution_state = checkpoint_durable_execution
-
-
-PASSING = [
-    client_error("TooManyRequestsException", 429),
-    client_error("ThrottlingException", 429),
-    client_error("ServiceException", 500),
-    client_error("InternalFailure", 503),
-    EndpointConnectionError(endpoint_url="https://lambda.eu-central-1.amazonaws.com"),
-    ReadTimeoutError(endpoint_url="https://lambda.eu-central-1.amazonaws.com"),
-]
-REFUSED = [
-    client_error("ResourceNotFoundException", 404),
-    client_error("AccessDeniedException", 403),
-    client_error("InvalidParameterValueException", 400, "Invalid update"),
-    client_error("KMSAccessDeniedException", 502),
-    client_error("KMSDisabledException", 502),
-    client_error("KMSInvalidStateException", 502),
-    client_error("KMSNotFoundException", 502),
-]
-SPENT = [
-    client_error("InvalidParameterValueException", 400, "Invalid Checkpoint Token: it is spent"),
-    client_error("InvalidParameterValueException", 400, "Invalid checkpoint token"),
-]
-
-
-def name_of(error):
-    return str(error)
-
-
-@pytest.mark.parametrize("error", PASSING, ids=name_of)
-def test_fault_that_may_pass_is_raised(error):
-    """Throttling, 5xx and the network are raised, so that Lambda invokes again."""
-    with pytest.raises(type(error)) as caught:
-        durable(backend=Failing(error))(one_step)(event())
-    assert error is caught.value
-
-
-@pytest.mark.parametrize("error", PASSING[:1], ids=name_of)
-def test_fault_that_may_pass_while_the_log_is_read_is_raised(error):
-    """That holds for the pages of the log as well."""
-    with pytest.raises(ClientError):
-        durable(backend=Failing(error))(one_step)(event(marker="m1"))
-
-
-def test_workflow_cannot_catch_a_fault_of_the_service():
-    """A fault is between the library and Lambda: no except or finally of the workflow runs."""
-    seen = []
-
-    def flow(event, ctx):
-        try:
-            yield ctx.step("charge", int)
-        except BaseException as error:
-            seen.append(error)
-        finally:
-            seen.append("finally")
-
-    with pytest.raises(ClientError):
-        durable(backend=Failing(PASSING[0]))(flow)(event())
-    assert [] == seen
-
-
-@pytest.mark.parametrize("error", REFUSED, ids=name_of)
-def test_call_that_is_refused_fails_the_execution(error):
-    """Other 4xx and the key's faults cannot pass: FAILED with CheckpointFailed."""
-    name, text = failure(durable(backend=Failing(error))(one_step)(event()))
-    assert "CheckpointFailed" == name
-    assert f"the service refused the call: {error}" == text
-
-
-@pytest.mark.parametrize("error", SPENT, ids=name_of)
-def test_spent_token_ends_the_invocation_quietly(error):
-    """Another invocation goes on with the execution: PENDING, and no error."""
-    assert {"Status": "PENDING"} == durable(backend=Failing(error))(one_step)(event())
-    assert {"Status": "PENDING"} == durable(backend=Failing(error))(one_step)(event(marker="m1"))
-
-
-@pytest.mark.parametrize("answer", [{}, {"CheckpointToken": None}, {"CheckpointToken": ""}])
-def test_answer_without_a_token_ends_the_invocation_quietly(answer):
-    """The execution has ended meanwhile: PENDING, and nothing more is sent (row 51)."""
-    calls = []
-
-    class Ended(Stub):
-        def checkpoint_durable_execution(self, **request):
-            calls.append(request)
-            return answer
-
-    handler = durable(backend=Ended())(
-        lambda event, ctx: (yield ctx.step("a", int)) + (yield ctx.step("b", int))
-    )
-    assert {"Status": "PENDING"} == handler(event())
-    assert 1 == len(calls)
+# --- what is sent -----------------------------------------------------------------------------------
 
 
 def test_client_token_names_one_logical_checkpoint():

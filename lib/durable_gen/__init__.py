@@ -1,5 +1,6 @@
 """Durable workflows on AWS Lambda, written as generators."""
 
+from durable_gen._budget import Budget, Usage
 from durable_gen._effects import StepInfo
 from durable_gen._failure import durable_error
 from durable_gen._ops import Callback, Flow, Op, Semantics
@@ -44,6 +45,7 @@ from durable_gen.errors import (
 from durable_gen.handler import Handler, durable
 from durable_gen.plugins import (
     AttemptInfo,
+    BudgetWarning,
     FunctionInfo,
     InvocationEnd,
     InvocationStart,
@@ -59,6 +61,8 @@ __all__ = [
     "Batch",
     "BatchFailed",
     "BatchItem",
+    "Budget",
+    "BudgetWarning",
     "Callback",
     "CallbackFailed",
     "CallbackSubmitFailed",
@@ -103,6 +107,7 @@ __all__ = [
     "StepInterrupted",
     "StepTimedOut",
     "Text",
+    "Usage",
     "UsageError",
     "WaitFailed",
     "current_step",

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
+from durable_gen._budget import Meter
 from durable_gen._effects import Call
 from durable_gen._failure import describe
 from durable_gen._fibers import Task
@@ -18,6 +19,7 @@ from durable_gen._model import ErrorObject, Raw, Record
 from durable_gen._outcome import Err, Outcome
 from durable_gen.plugins import (
     AttemptInfo,
+    BudgetWarning,
     FunctionInfo,
     InvocationEnd,
     InvocationStart,
@@ -38,6 +40,7 @@ class Hooks:
         started: when the execution was started.
         log: what earlier invocations did.
         updated: ids of operations that ended from outside since the last invocation.
+        meter: counts what the execution uses.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Hooks:
         started: datetime,
         log: Log,
         updated: Iterable[str],
+        meter: Meter,
     ) -> None:
+        self.meter = meter
         self.plugins = plugins
         self.arn = arn
         self.log = log
@@ -85,7 +90,11 @@ class Hooks:
     def end(self, status: str | None, error: ErrorObject | None = None) -> None:
         """Tell that the invocation has ended."""
         info = InvocationEnd(
-            **self.common, operations=self._operations(), status=status, error=error
+            **self.common,
+            operations=self._operations(),
+            status=status,
+            error=error,
+            usage=self.meter.usage(self.log),
         )
         self._call("on_invocation_end", info)
 
@@ -140,6 +149,13 @@ class Hooks:
         info = self.flows.pop(task.id, None)
         if info is not None:
             self._call("on_function_end", evolve(info, **_ended(outcome)))
+
+    def budget(self, arn: str, what: str, used: int, limit: int, share: float, path: str) -> None:
+        """Tell that the execution comes near to a limit."""
+        info = BudgetWarning(
+            execution_arn=arn, what=what, used=used, limit=limit, share=share, path=path
+        )
+        self._call("on_budget_warning", info)
 
     # --- what the driver tells -----------------------------------------------------------------
 

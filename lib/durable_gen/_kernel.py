@@ -67,18 +67,22 @@ class Kernel:
         self.tasks = Tasks(execution, context, values)
         self.ready = self.tasks.ready
         self.outcome: Outcome | None = None
+        self.retreating = False
         scope = Scope(execution, batch=int(batch))
         self.root = Fiber(scope, lambda: flow(context(scope)))
         self.ready.append((self.root, None, None))
 
     # --- what the driver calls ------------------------------------------------------------------
 
-    def advance(self, now: datetime) -> Effect:
+    def advance(self, now: datetime, *, late: bool = False) -> Effect:
         """Give everything that is ready its turn, then say what is needed to go on.
 
         Args:
             now: the time.
+            late: whether the invocation's time is running out: then nothing more is begun.
         """
+        if self.retreating:
+            return self._flush() if self.tasks.outbox else Park(None)
         tasks = self.tasks
         tasks.now = now
         self._check()
@@ -93,6 +97,9 @@ class Kernel:
             self._check()
         if self.outcome is not None:
             return self._flush() if tasks.outbox else Done(self.outcome)
+        if late and tasks.retreat():
+            self.retreating = True
+            return self._flush()
         if calls := tasks.calls():
             alone = tasks.in_flight == 1 and calls[0].timeout is None
             busy = tasks.outbox.answers or tasks.next_timer() is not None
@@ -166,6 +173,10 @@ class Kernel:
                     first = operation_id(scope.prefix, 1) in execution.log.unread
                     execution.hooks.entered(fiber.task, again=first)
                 op = _begun(fiber)
+                if isinstance(
+                    op, Op
+                ):  # of a function that has nothing else to do, such as a lambda
+                    op = iter(op)
                 if not isinstance(op, GeneratorType):  # a flow that yields nothing
                     self._returned(fiber, op, None)
                     return

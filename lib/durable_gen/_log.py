@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from durable_gen import _dialect
 from durable_gen._ids import operation_id
-from durable_gen._model import TERMINAL, Raw, Record, Type, Update, applied
+from durable_gen._model import DEADLINE, TERMINAL, Raw, Record, Type, Update, applied
 
 NOUNS = {
     Type.STEP: "step",
@@ -36,17 +36,22 @@ class Log:
     Attributes:
         records: every record, as it was last heard of.
         unread: those that the code has not come to yet.
+        deadlines: how many invocations have come back because they ran out of time.
+        before: how many records there were when it was read.
     """
 
-    __slots__ = ("records", "unread")
+    __slots__ = ("before", "deadlines", "records", "unread")
 
     def __init__(self, operations: Iterable[Raw]) -> None:
-        known = [raw for raw in operations if raw.get("Type") != Type.EXECUTION]
+        every = [raw for raw in operations if raw.get("Type") != Type.EXECUTION]
+        known = [raw for raw in every if raw.get("SubType") != DEADLINE]
+        self.deadlines = len(every) - len(known)
         self.records: dict[str, Raw] = {raw["Id"]: raw for raw in known}
         if len(self.records) != len(known):  # some came twice, from a page that was old
             for raw in known:
                 self.records[raw["Id"]] = newer(self.records[raw["Id"]], raw)
         self.unread = dict(self.records)
+        self.before = len(self.records)
 
     def read(self, id: str) -> Record | None:  # noqa: A002 - the wire's word
         """Take the record that an operation finds when the code comes to it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -17,7 +19,11 @@ MAX_UPDATES = 250  # updates in one checkpoint
 MAX_CHECKPOINT = 750 * 1024  # bytes of updates in one checkpoint
 MAX_DURATION = 31_622_400  # seconds of a wait or retry delay: 366 days
 MAX_TIMEOUT = 99_999_999  # seconds of a callback's timeout or heartbeat
-OVERHEAD = 512  # bytes that an update takes beside its payload and error, at most
+DEADLINE = (
+    "Deadline"  # sub type of the wait by which an invocation that runs out of time comes back
+)
+
+FRAME = len('{"Id": "", "Type": "", "Action": ""}, ')  # bytes of an update that says nothing more
 
 Raw = Mapping[str, Any]
 
@@ -106,12 +112,6 @@ class ErrorObject:
     def shortened(self) -> ErrorObject:
         """Return the same error with the message of its first cause alone."""
         return self if self.brief is None else evolve(self, message=self.brief)
-
-    @property
-    def size(self) -> int:
-        """The bytes that its texts take."""
-        texts = (self.type, self.message, self.data, *self.stack_trace)
-        return sum(len(text.encode()) for text in texts if text)
 
 
 def instant(value: Any) -> datetime | None:
@@ -245,13 +245,21 @@ class Update:
 
     @property
     def size(self) -> int:
-        """The bytes that it takes in a checkpoint, an upper bound for plain text."""
+        """The bytes that it takes in a checkpoint's body, as botocore writes it."""
         change = self.change
-        size = OVERHEAD
-        if change.payload is not None:
-            size += len(change.payload.encode())
+        size = FRAME + len(self.id) + len(self.type) + len(change.action)
+        for member, text in (
+            ("ParentId", self.parent_id),
+            ("Name", self.name),
+            ("SubType", self.sub_type),
+            ("Payload", change.payload),
+        ):
+            if text is not None:
+                size += len(member) + 6 + len(quoted(text))
         if change.error is not None:
-            size += change.error.size
+            size += len('"Error": , ') + len(json.dumps(change.error.to_wire()))
+        if change.options is not None:
+            size += len(json.dumps(change.options))
         return size
 
     def to_wire(self) -> dict[str, Any]:

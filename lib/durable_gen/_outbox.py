@@ -6,10 +6,10 @@ BARRIER (a call may run when it is).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Literal
 
-from durable_gen._model import MAX_CHECKPOINT, MAX_UPDATES, Update
+from durable_gen._model import MAX_CHECKPOINT, MAX_UPDATES, Action, Update
 
 Delivery = Literal["note", "resume", "barrier"]
 NOTE: Delivery = "note"
@@ -60,6 +60,18 @@ class Outbox:
         self.size -= size
         self.answers -= sum(delivery is not NOTE for _, delivery, _, _ in taken)
         return taken
+
+    def starting(self) -> list[Any]:
+        """List the calls that wait for their start to be acknowledged."""
+        return [who for _, delivery, who, _ in self.entries if delivery is BARRIER]
+
+    def withdraw(self, ids: Container[str]) -> None:
+        """Take back the starts of operations that have not begun."""
+        entries, self.entries = self.entries, []
+        self.size = self.answers = 0
+        for update, delivery, who, _ in entries:
+            if update is None or update.change.action is not Action.START or update.id not in ids:
+                self.add(update, delivery, who)
 
     def updates(self) -> Iterator[Update]:
         """List the updates that are not sent yet."""

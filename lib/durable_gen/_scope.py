@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from durable_gen import _places
+from durable_gen._budget import Meter, Usage
 from durable_gen._dialect import Dialect
 from durable_gen._effects import running
 from durable_gen._ids import operation_id
@@ -34,6 +35,7 @@ class Execution:
         lambda_context: what Lambda gave the handler.
         flow: the handler's flow.
         floor: the scope whose flow has the floor: only its operations may be made.
+        meter: counts what the invocation uses.
         fatal: a fault of the code that ends the invocation, whatever the workflow does with it.
     """
 
@@ -47,7 +49,12 @@ class Execution:
     flow: Callable[..., Any] | None = None
     floor: Scope | None = None
     hooks: Any = None
+    meter: Meter = field(factory=Meter)
     fatal: DurableError | None = None
+
+    def usage(self) -> Usage:
+        """Say what has been used so far."""
+        return self.meter.usage(self.log)
 
     def fail(self, error: DurableError) -> DurableError:
         """End the invocation with a fault of the code, which the workflow cannot catch."""

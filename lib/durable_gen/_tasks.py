@@ -27,6 +27,8 @@ from durable_gen._kinds import TABLE
 from durable_gen._log import differs, is_over
 from durable_gen._misfits import fewer, mismatch
 from durable_gen._model import (
+    DEADLINE,
+    MAX_PAYLOAD,
     Action,
     Change,
     ErrorObject,
@@ -41,6 +43,7 @@ from durable_gen._ops import (
     CreateCallback,
     FanOut,
     Op,
+    Semantics,
     Step,
     Wait,
 )
@@ -76,6 +79,7 @@ class Tasks:
         closed: contexts whose insides need not be visited.
         lost: fibers that were given up.
         dropped: calls in flight that nobody wants to know of any more.
+        worked: whether a call has ended in this invocation.
     """
 
     def __init__(
@@ -97,12 +101,13 @@ class Tasks:
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
+        self.worked = False
 
     def absorb(self, records: Iterable[Raw]) -> None:
         """Take in what the service says of operations; everything that was sent is acknowledged."""
         changed: dict[str, None] = {}
         for raw in records:
-            if raw.get("Type") != Type.EXECUTION:
+            if raw.get("Type") != Type.EXECUTION and raw.get("SubType") != DEADLINE:
                 self.log.learn(raw)
                 changed[raw["Id"]] = None
         for update in self.outbox.updates() if changed else ():
@@ -133,10 +138,30 @@ class Tasks:
     def called(self, call: Call, outcome: Outcome, draw: float) -> None:
         """Take in how a call ended; nobody wants to know of a task that is over."""
         task: Task = call.task
+        self.worked = True
         if not task.over:
             task.calling = None
             self.in_flight -= 1
             self.settle(task, outcome, call.info.attempt, draw)
+
+    def retreat(self) -> bool:
+        """Take back what has not begun and have the service call again, for time is running out.
+
+        Returns:
+            False where there is nothing to give up, or nothing was done yet: an invocation does not
+            end before it has done something. A step that is to run at most once is not given up
+            once its start is acknowledged.
+        """
+        starting = self.outbox.starting()
+        if not self.worked or not (self.wanted or self.in_flight or starting):
+            return False
+        if any(_at_most_once(call.task.op) for call in self.wanted):
+            return False
+        self.outbox.withdraw({call.info.operation_id for call in (*self.wanted, *starting)})
+        change = Change(Action.START, options={"WaitOptions": {"WaitSeconds": 1}})
+        id_ = operation_id("deadline", self.log.deadlines + 1)
+        self.outbox.add(Update(id_, Type.WAIT, DEADLINE, "deadline", None, change), NOTE, None)
+        return True
 
     # --- what the log and the kinds say --------------------------------------------------------
 
@@ -484,8 +509,24 @@ class Tasks:
         if change.error is not None and self.execution.dialect.brief:
             change = evolve(change, error=change.error.shortened())
         update = Update(task.id, kind.type, sub_type, op.name, task.parent_id, change)
+        known = len(self.log.records)
         self.log.write(update)
         self.outbox.add(update, delivery, who)
+        meter = self.execution.meter
+        count = len(self.log.records) + self.log.deadlines
+        if len(self.log.records) > known and (share := meter.operations(count)) is not None:
+            self._warn(task, "operations", count, meter.budget.max_operations, share)
+        if change.payload is not None:
+            size = len(change.payload.encode())
+            if (share := meter.payload(size)) is not None:
+                self._warn(task, "payload", size, MAX_PAYLOAD, share)
+
+    def _warn(self, task: Task, what: str, used: int, limit: int, share: float) -> None:
+        """Tell whoever listens that the execution comes near to a limit."""
+        path = task.scope.path_of(task.op.name)
+        for one in (self.execution.listener, self.execution.hooks):
+            if one is not None:
+                one.budget(self.execution.arn, what, used, limit, share, path)
 
     def next_timer(self) -> datetime | None:
         """Say when the next of the service's timers is due."""
@@ -493,6 +534,10 @@ class Tasks:
         while timers and timers[0][2].until != timers[0][0]:  # it went on meanwhile
             heappop(timers)
         return timers[0][0] if timers else None
+
+
+def _at_most_once(op: Op[Any]) -> bool:
+    return type(op) is Step and op.semantics is Semantics.AT_MOST_ONCE
 
 
 def _handed(value: Any, scope: Scope) -> Any:

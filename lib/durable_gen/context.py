@@ -11,6 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from durable_gen import _check, recipes
 from durable_gen._branches import Branching
+from durable_gen._budget import Usage
 from durable_gen._messages import ContextLog
 from durable_gen._ops import (
     DEFAULT,
@@ -83,6 +84,14 @@ class Context(Branching):
         while scope is not None and scope.index is None:
             scope = scope.outer
         return None if scope is None else scope.index
+
+    @property
+    def usage(self) -> Usage:
+        """What the execution has used of what the service allows.
+
+        It may differ between invocations: to decide by it, read it in a step.
+        """
+        return self._scope.execution.usage()
 
     def now(self) -> datetime:
         """Read the execution's clock.

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
 
 from durable_gen import _check, _codec, _dialect, _places, backends
-from durable_gen._driver import Driver, TokenSpent
+from durable_gen._budget import Budget, Meter
+from durable_gen._channel import Channel, Deadline, TokenSpent
+from durable_gen._driver import Driver
 from durable_gen._failure import describe, story
 from durable_gen._fibers import NO_ASYNC
 from durable_gen._hooks import Hooks
@@ -30,6 +32,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOGGER = logging.getLogger("durable_gen")
+DEADLINE_MARGIN = 1.0  # seconds: one checkpoint, and one repetition of it
 MAX_WORKERS = 32  # threads: enough for steps that wait on the network, far from Lambda's 1,024
 
 
@@ -75,9 +78,11 @@ class Handler(Generic[F]):
         invocation = _codec.decode(event)
         options = self._options
         backend = options["backend"] or backends.default()
-        driver = Driver(backend, invocation.arn, invocation.token)
+        deadline = Deadline.of(lambda_context, options["deadline_margin"])
+        meter = Meter(options["budget"])
+        channel = Channel(backend, invocation.arn, invocation.token, deadline, meter)
         try:
-            records = [*invocation.operations, *driver.pages(invocation.next_marker)]
+            records = [*invocation.operations, *channel.pages(invocation.next_marker)]
         except TokenSpent:
             return _codec.pending()
         except CheckpointFailed as error:
@@ -93,13 +98,14 @@ class Handler(Generic[F]):
             options["retry"],
             lambda_context,
             self.flow,
+            meter=meter,
         )
         if not options["plugins"]:
-            return self._run(execution, record, driver)
-        return self._watched(execution, record, driver, invocation.updated)
+            return self._run(execution, record, channel)
+        return self._watched(execution, record, channel, invocation.updated)
 
     def _watched(
-        self, execution: Execution, record: Raw, driver: Driver, updated: Sequence[str]
+        self, execution: Execution, record: Raw, channel: Channel, updated: Sequence[str]
     ) -> dict[str, Any]:
         """Run the workflow, and tell the plugins."""
         hooks = Hooks(
@@ -109,11 +115,12 @@ class Handler(Generic[F]):
             execution.started,
             execution.log,
             updated,
+            execution.meter,
         )
         execution.hooks = hooks
         hooks.start()
         try:
-            envelope = self._run(execution, record, driver)
+            envelope = self._run(execution, record, channel)
         except Exception as error:
             hooks.end(None, describe(error))
             raise
@@ -121,14 +128,14 @@ class Handler(Generic[F]):
         hooks.end(envelope["Status"], ErrorObject.from_wire(failure) if failure else None)
         return envelope
 
-    def _run(self, execution: Execution, record: Raw, driver: Driver) -> dict[str, Any]:
+    def _run(self, execution: Execution, record: Raw, channel: Channel) -> dict[str, Any]:
         options = self._options
         values = _codec.Values(execution.arn, options["serde"] or _codec.JSON)
         try:
             event = _codec.user_event(record)
             flow = functools.partial(self.flow, event)
             kernel = Kernel(execution, flow, Context, values, batch=options["batch"])
-            outcome = driver.drive(kernel, options["max_workers"])
+            outcome = Driver(channel).drive(kernel, options["max_workers"])
             if outcome is None:
                 return _codec.pending()
             if isinstance(outcome, Err):
@@ -136,7 +143,7 @@ class Handler(Generic[F]):
             text = values.result(self.flow, outcome.value)
             envelope = _codec.succeeded(text)
             if _codec.too_long(envelope):
-                driver.close(record.get("Id", ""), text)
+                channel.close(record.get("Id", ""), text)
                 envelope = _codec.succeeded("")
         except TokenSpent:
             return _codec.pending()
@@ -170,6 +177,8 @@ def durable(
     backend: Any = ...,
     batch: bool = ...,
     max_workers: int = ...,
+    deadline_margin: float = ...,
+    budget: Budget = ...,
 ) -> Callable[[F], Handler[F]]: ...
 def durable(
     flow: Any = None,
@@ -182,6 +191,8 @@ def durable(
     backend: Any = None,
     batch: bool = False,
     max_workers: int = MAX_WORKERS,
+    deadline_margin: float = DEADLINE_MARGIN,
+    budget: Budget = Budget(),  # noqa: B008 - it is frozen
 ) -> Any:
     """Make a Lambda handler of a workflow.
 
@@ -196,6 +207,11 @@ def durable(
             botocore client, made once.
         batch: whether all operations go on before they are acknowledged, as in `ctx.batch()`.
         max_workers: threads at most, for steps of branches that run at once.
+        deadline_margin: seconds before the function's timeout, a quarter of it at most, from which
+            on nothing more is begun: what is done is recorded, and the service asked to call again
+            in a second. A step that is still running then counts as cut off. An invocation that has
+            ended no step yet goes on.
+        budget: when to warn that an execution comes near to what the service allows.
 
     Returns:
         A `Handler`: call it with (event, lambda_context); its `flow` is the function that it wraps.
@@ -211,8 +227,12 @@ def durable(
         "backend": backend,
         "batch": batch,
         "max_workers": max_workers,
+        "deadline_margin": deadline_margin,
+        "budget": budget,
     }
     _check.whole("@durable(max_workers=...)", max_workers)
+    _check.seconds("@durable(deadline_margin=...)", deadline_margin)
+    _check.one_of("@durable(budget=...)", budget, Budget, "a Budget")
     if retry is not None:
         _check.one_of("@durable(retry=...)", retry, Retry, "a Retry or None")
     if flow is None:

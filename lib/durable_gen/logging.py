@@ -9,6 +9,7 @@ from durable_gen._ops import Child, Op
 from durable_gen._scope import Scope
 
 OPERATIONS = logging.getLogger("durable_gen.operations")
+BUDGET = logging.getLogger("durable_gen.budget")
 WORKFLOW = logging.getLogger("durable_gen.workflow")
 LEVELS = logging.getLevelNamesMapping()
 
@@ -63,3 +64,12 @@ class Logs:
                 "data": data,
             }
             WORKFLOW.log(number, message, *args, extra=extra, exc_info=exc_info, stacklevel=4)
+
+    def budget(self, arn: str, what: str, used: int, limit: int, share: float, path: str) -> None:
+        """Warn that an execution comes near to a limit."""
+        text = {
+            "operations": f"the execution has {used} of the {limit} operations that it may have",
+            "payload": f"its payload takes {used} of the {limit} bytes that it may take",
+        }[what]
+        data = {"what": what, "used": used, "limit": limit, "share": share, "op.path": path}
+        BUDGET.warning("%s: %s", path, text, extra={"executionArn": arn, **data})

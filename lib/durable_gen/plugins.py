@@ -8,6 +8,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from durable_gen._budget import Usage
 from durable_gen._model import ErrorObject
 
 
@@ -82,6 +83,7 @@ class InvocationEnd:
         operations: what the log holds, by id.
         status: SUCCEEDED, FAILED or PENDING; None when the invocation itself raised.
         error: what the workflow failed with, or the invocation raised.
+        usage: what the execution has used of what the service allows.
     """
 
     execution_arn: str
@@ -91,6 +93,28 @@ class InvocationEnd:
     operations: Operations = field(repr=False)
     status: str | None
     error: ErrorObject | None = None
+    usage: Usage
+
+
+@frozen(kw_only=True)
+class BudgetWarning:
+    """An execution comes near to what the service allows.
+
+    Attributes:
+        execution_arn: the execution's ARN.
+        what: "operations", that it has; or "payload", of one operation, in bytes.
+        used: how much that is.
+        limit: how much it may be.
+        share: the share of the limit that was passed, as the `Budget` has it.
+        path: the operation that passed it.
+    """
+
+    execution_arn: str
+    what: str
+    used: int
+    limit: int
+    share: float
+    path: str
 
 
 @frozen(kw_only=True)
@@ -179,3 +203,6 @@ class Plugin(Protocol):
 
     def on_function_end(self, info: FunctionInfo) -> None:
         """The flow of a context has ended."""
+
+    def on_budget_warning(self, info: BudgetWarning) -> None:
+        """The execution comes near to what the service allows; told once for each share."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from programs import WAYS, Step, Wait, World, programs, run, safe
+from programs import WAYS, Step, Wait, programs, run, safe
+from running import Crash, Peace, drive, execute
 
-from durable_gen import Completion, durable
-from durable_gen.local import MemoryStore, Service, VirtualClock
+from durable_gen import Completion
 
 # Many programs are suspended inside a try, more than are kept.
 pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:RuntimeWarning")
 
-ENDS = ("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled")
 MANY = settings(
     max_examples=150,
     deadline=None,
@@ -26,12 +24,8 @@ MANY = settings(
 )
 
 
-class Crash(BaseException):
-    """The process dies here."""
-
-
 @define
-class Crashes:
+class Crashes(Peace):
     """Where a run crashes: the numbers of the moments, counted over all invocations.
 
     A moment is before an API call, after it (its answer is lost), or at the beginning of a step.
@@ -40,6 +34,12 @@ class Crashes:
     at: frozenset[int]
     moment: int = 0
     happened: int = 0
+
+    def begin(self, info: Any) -> None:
+        self.here()
+
+    def around(self, client: Any) -> Any:
+        return Fragile(client, self)
 
     def here(self) -> None:
         self.moment += 1
@@ -65,88 +65,6 @@ class Fragile:
         return self.client.get_durable_execution_state(**request)
 
 
-@define
-class Outcome:
-    """How a run ended, and what it left behind."""
-
-    status: str
-    result: str | None
-    error: tuple[str | None, str | None]
-    log: dict[str, tuple[Any, ...]] = field(repr=False)
-    crashes: int = field(eq=False, default=0)
-
-
-def execute(program: tuple, way: str, at: frozenset[int] = frozenset()) -> Outcome:
-    """Run a program to its end, through crashes."""
-    return drive(lambda ctx, world: run(ctx, program, world), way, at)
-
-
-def drive(flow: Any, way: str, at: frozenset[int]) -> Outcome:
-    """Run a flow to its end, through crashes."""
-    crashes = Crashes(at)
-    store = MemoryStore()
-    ended: set[str] = set()  # operations whose end was acknowledged
-
-    def begin(info: Any) -> None:
-        crashes.here()
-        assert info.operation_id not in ended, f"{info.path} runs again"
-
-    def hear(notice: Any) -> None:
-        heard = getattr(notice, "event", {})
-        word = heard.get("EventType", "")
-        details = heard.get(f"{word}Details") or {}
-        again = (details.get("RetryDetails") or {}).get("NextAttemptDelaySeconds")
-        if word.endswith(ENDS) and not again and "Id" in heard:
-            ended.add(heard["Id"])
-
-    world = World(way, begin)
-
-    @durable
-    def handler(_: Any, ctx: Any) -> Any:
-        return (yield flow(ctx, world))
-
-    clock = VirtualClock()
-    arn = None
-    while True:
-        service = Service(store, clock, observer=hear, attempts=None)
-        service.register(
-            "f",
-            partial(handler.using(Fragile(service.client, crashes))),
-        )
-        arn = arn or service.start("f", "null", "run")
-        try:
-            service.run(arn)
-        except Crash:
-            continue
-        break
-    found = service.describe(arn)
-    error = found.get("Error") or {}
-    kind = (error.get("ErrorType"), error.get("ErrorMessage"))
-    return Outcome(found["Status"], found.get("Result"), kind, log(service, arn), crashes.happened)
-
-
-def log(service: Service, arn: str) -> dict[str, tuple[Any, ...]]:
-    """Read what is recorded of each operation in the end, without times and stacks."""
-    records: dict[str, tuple[Any, ...]] = {}
-    for one in service.history(arn):
-        word = one["EventType"]
-        if "Id" not in one or word.startswith("Execution"):
-            continue
-        details = one[f"{word}Details"]
-        error = (details.get("Error") or {}).get("Payload") or {}
-        result = (details.get("Result") or {}).get("Payload")
-        records[one["Id"]] = (
-            word,
-            one.get("Name"),
-            one.get("SubType"),
-            one.get("ParentId"),
-            result if "StackTrace" not in str(result) else None,
-            error.get("ErrorType"),
-            error.get("ErrorMessage"),
-        )
-    return records
-
-
 @pytest.fixture(autouse=True)
 def _quiet():
     logging.getLogger("durable_gen").setLevel(logging.CRITICAL)
@@ -161,8 +79,9 @@ def test_crashed_anywhere_then_it_ends_as_uncrashed(way, program, at):
     """The result, the error and the log are those of a run that never crashed, and nothing that was
     acknowledged runs twice; the service accepts every update on the way."""
     whole = execute(program, way)
-    crashed = execute(program, way, at)
-    event(f"crashes: {crashed.crashes}")
+    crashes = Crashes(at)
+    crashed = execute(program, way, crashes)
+    event(f"crashes: {crashes.happened}")
     event(f"status: {whole.status}")
     assert whole == crashed
 
@@ -182,8 +101,12 @@ def test_every_single_crash_point_then_it_ends_as_uncrashed(program):
     """Of each crash point of a program alone, the law holds too."""
     whole = execute(program, "inline")
     moment = 1
-    while (crashed := execute(program, "inline", frozenset({moment}))).crashes:
+    while True:
+        crashes = Crashes(frozenset({moment}))
+        crashed = execute(program, "inline", crashes)
         assert whole == crashed, f"crashed at moment {moment}"
+        if not crashes.happened:
+            break
         moment += 1
 
 
@@ -226,5 +149,5 @@ def test_crashed_anywhere_then_a_winner_that_was_seen_stays_the_winner(way, kind
         yield ctx.wait("nap", 3)
         return seen[-1]
 
-    drive(flow, way, at)
+    drive(flow, way, Crashes(at))
     assert 1 == len(set(seen))
