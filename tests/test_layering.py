@@ -45,7 +45,7 @@ ROWS = (
     # edges: values <-> text; wire <-> model; hooks; botocore
     ("_step", "_serde", "_codec", "logging", "plugins", "_hooks", "_faults", "backends"),
     # edge: performs what the kernel asks for
-    ("_workers", "_park", "_channel", "_driver"),
+    ("_workers", "_park", "_channel", "_stage", "_driver"),
     # edge: @durable
     ("handler",),
     # the embedded service; the test kit; the command line; what is exported

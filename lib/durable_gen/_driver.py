@@ -12,6 +12,7 @@ from durable_gen._effects import Calls, Done, Flush, Idle, Park, running
 from durable_gen._kernel import Kernel
 from durable_gen._model import MAX_UPDATES
 from durable_gen._outcome import Outcome
+from durable_gen._stage import Stage
 from durable_gen._workers import Workers
 
 LINGER = 0.001  # seconds that a checkpoint waits for calls that end just now
@@ -22,10 +23,12 @@ class Driver:
 
     Args:
         channel: the line to the service.
+        stage: what a test puts around its calls; None outside of tests.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, stage: Stage | None = None) -> None:
         self.channel = channel
+        self.stage = stage
 
     def drive(self, kernel: Kernel, max_workers: int) -> Outcome | None:
         """Drive a kernel until its workflow ends or is parked.
@@ -42,7 +45,7 @@ class Driver:
             CheckpointFailed: the service refused a checkpoint.
             Exception: a fault of the service that did not pass in time.
         """
-        workers = Workers(max_workers)
+        workers = self.stage.workers(max_workers) if self.stage else Workers(max_workers)
         outer = running.set(None)  # a workflow that is run inside a step is no part of it
         try:
             return self._drive(kernel, workers)
@@ -62,8 +65,10 @@ class Driver:
                 workers.drop(call)
             match effect:
                 case Calls(calls, alone):
-                    if kernel.execution.hooks is not None:
-                        for call in calls:
+                    for call in calls:
+                        if self.stage is not None:
+                            self.stage.around(call)
+                        if kernel.execution.hooks is not None:
                             kernel.execution.hooks.around(call)
                     if alone and not workers.in_flight:
                         kernel.resolve(calls[0], workers.inline(calls[0]), random.random())

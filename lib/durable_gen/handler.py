@@ -23,6 +23,7 @@ from durable_gen._model import ErrorObject, Raw, instant
 from durable_gen._outcome import Err
 from durable_gen._schedule import Retry
 from durable_gen._scope import Execution
+from durable_gen._stage import staged
 from durable_gen.backends import Backend
 from durable_gen.context import Context
 from durable_gen.errors import CheckpointFailed, DurableError, UsageError
@@ -77,7 +78,8 @@ class Handler(Generic[F]):
         """
         invocation = _codec.decode(event)
         options = self._options
-        backend = options["backend"] or backends.default()
+        stage = staged.get()
+        backend = (stage and stage.backend) or options["backend"] or backends.default()
         deadline = Deadline.of(lambda_context, options["deadline_margin"])
         meter = Meter(options["budget"])
         channel = Channel(backend, invocation.arn, invocation.token, deadline, meter)
@@ -135,7 +137,7 @@ class Handler(Generic[F]):
             event = _codec.user_event(record)
             flow = functools.partial(self.flow, event)
             kernel = Kernel(execution, flow, Context, values, batch=options["batch"])
-            outcome = Driver(channel).drive(kernel, options["max_workers"])
+            outcome = Driver(channel, staged.get()).drive(kernel, options["max_workers"])
             if outcome is None:
                 return _codec.pending()
             if isinstance(outcome, Err):

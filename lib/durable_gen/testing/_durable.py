@@ -1,0 +1,80 @@
+"""What the fixture `durable` is: it runs handlers in virtual time, by a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from durable_gen.errors import UsageError
+from durable_gen.testing._play import Play
+from durable_gen.testing._run import Run
+from durable_gen.testing._script import script
+
+
+class Durable:
+    """Runs workflows on an embedded service, each with a time of its own that never waits.
+
+    Attributes:
+        runs: the runs that it made, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    def __call__(
+        self,
+        handler: Callable[..., Any],
+        event: Any = None,
+        *,
+        name: str | None = None,
+        steps: Mapping[str, Any] | None = None,
+        callbacks: Mapping[str, Any] | None = None,
+        invokes: Mapping[str, Any] | None = None,
+        until: str | datetime | None = None,
+        start: datetime | None = None,
+        freeze: bool = True,
+        timeout: int | None = None,
+    ) -> Run:
+        """Run a workflow until it is over, or nothing but the test can bring it further.
+
+        Args:
+            handler: the Lambda handler, as `@durable` made it, or anything around one.
+            event: what it is started with; JSON.
+            name: the execution's name.
+            steps: by the paths of steps, what they do instead: a function that is called with the
+                step's arguments, `Raises(error)`, a value, or a list of these, one an attempt.
+            callbacks: by the paths of callbacks, how they are answered: `Answer(value)`,
+                `Fails(message)`, `After(answer, hours=2)` or `Never`; anything else is the value.
+            invokes: by the names of functions, what they answer: a durable handler, a function of
+                the payload, `Raises(error)`, or a value.
+            until: the path of an operation, to stop when it is waited for; or an instant.
+            start: when the execution is started; 2025-01-01 UTC if left out.
+            freeze: whether `datetime.now()` and the like are the execution's time in the workflow
+                and its steps; it needs freezegun.
+            timeout: seconds that the execution may take; past them it is TIMED_OUT.
+
+        Returns:
+            A `Run`.
+
+        Raises:
+            UsageError: the event is no JSON, or the script no mapping.
+            LookupError: the execution ended, and `until` was never waited for.
+        """
+        if not callable(handler):
+            msg = f"durable(handler, event): handler must be a Lambda handler, not {handler!r:.80}"
+            raise UsageError(msg)
+        play = Play(
+            handler,
+            event,
+            name=name,
+            steps=script("steps", steps),
+            callbacks=script("callbacks", callbacks),
+            invokes=script("invokes", invokes),
+            start=start,
+            freeze=freeze,
+            timeout=timeout,
+        )
+        run = Run(play)
+        self.runs.append(run)
+        return run.go_on(until)
