@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
 from durable_gen._check import shown
 from durable_gen._failure import describe
@@ -22,7 +22,7 @@ from durable_gen._ops import (
     Step,
     label,
 )
-from durable_gen._serde import Json, Serde, SerdeInfo, returned
+from durable_gen._serde import Json, Serde, SerdeInfo, quickly, returned
 from durable_gen.errors import (
     DeserializationError,
     PayloadTooLarge,
@@ -31,6 +31,8 @@ from durable_gen.errors import (
 )
 
 JSON = Json()
+FUNCTIONS = {Step: "fn", Condition: "check", Child: "flow"}  # whose annotation tells a value's type
+OUTSIDE = (CreateCallback, Invoke)  # who answers these knows no serde of ours
 NAMES = {str: "text", list: "a list"}
 
 
@@ -163,6 +165,7 @@ class Values:
 
     arn: str
     default: Serde = JSON
+    memo: dict[Any, Any] = field(init=False, factory=dict, repr=False)
 
     def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
         """Encode what an operation gives."""
@@ -171,6 +174,13 @@ class Values:
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
         """Decode what an operation gives."""
+        if type(op) is Step and op.serde is None and op.returns is None and self.default is JSON:
+            try:  # most are so, and need to know nothing more
+                if self.memo.get(op.fn) is Any:
+                    return orjson.loads(text)
+                return quickly(text, op.fn, self.memo)
+            except (ValueError, TypeError):
+                pass  # then it is worth to say why
         info = self._info(op, operation_id)
         try:
             return self._serde(op).loads(text, info)
@@ -193,10 +203,10 @@ class Values:
         """Encode what the handler returns, as JSON."""
         return JSON.dumps(value, SerdeInfo("the handler's result", returned(flow), "", self.arn))
 
-    def _serde(self, op: Op[Any]) -> Serde:
-        if isinstance(op, CallbackResult):
+    def _serde(self, op: Any) -> Serde:
+        if type(op) is CallbackResult:
             op = op.callback.op
-        outside = isinstance(op, CreateCallback | Invoke)  # who answers knows no serde of ours
+        outside = type(op) in OUTSIDE
         return getattr(op, "serde", None) or (JSON if outside else self.default)
 
     def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
@@ -226,16 +236,10 @@ def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
 
 def type_of(op: Op[Any]) -> Any:
     """Find the type that an operation's value is read back as."""
-    if isinstance(op, CallbackResult):
+    if type(op) is CallbackResult:
         op = op.callback.op
     hint = getattr(op, "returns", None)
     if hint is not None:
         return hint
-    match op:
-        case Step():
-            return returned(op.fn)
-        case Condition():
-            return returned(op.check)
-        case Child():
-            return returned(op.flow)
-    return Any
+    member = FUNCTIONS.get(type(op))
+    return Any if member is None else returned(getattr(op, member))

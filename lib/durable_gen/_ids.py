@@ -15,5 +15,11 @@ def operation_id(prefix: str | None, position: int) -> str:
     Returns:
         64 hexadecimal digits: the first half of the BLAKE2b digest.
     """
-    text = b"%d" % position if prefix is None else f"{prefix}-{position}".encode()
-    return blake2b(text).hexdigest()[:64]
+    if prefix is None:
+        return blake2b(b"%d" % position).digest()[:32].hex()
+    return blake2b(f"{prefix}-{position}".encode()).digest()[:32].hex()
+
+
+def deadline_id(number: int) -> str:
+    """Name the wait by which an invocation that runs out of time comes back, counted from 1."""
+    return operation_id("deadline", number)

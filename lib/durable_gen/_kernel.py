@@ -23,7 +23,7 @@ from typing import Any
 from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park
 from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven, used_up
 from durable_gen._ids import operation_id
-from durable_gen._kinds import TABLE
+from durable_gen._kinds import LEAVES, TABLE
 from durable_gen._log import Log
 from durable_gen._misfits import unread
 from durable_gen._model import (
@@ -33,14 +33,17 @@ from durable_gen._ops import (
     CallbackResult,
     Inline,
     Op,
+    Step,
 )
 from durable_gen._ops import Flush as FlushOp
 from durable_gen._outbox import RESUME
 from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._scope import Execution, Scope, foreign
 from durable_gen._tasks import Tasks
-from durable_gen._values import Values
+from durable_gen._values import Values, register
 from durable_gen.errors import CheckpointFailed, UsageError
+
+LATER = object()  # instead of what a generator yielded: it goes on when it is its turn
 
 
 class Kernel:
@@ -68,6 +71,7 @@ class Kernel:
         self.ready = self.tasks.ready
         self.outcome: Outcome | None = None
         self.retreating = False
+        self.leaves = LEAVES if execution.hooks is None else {}  # hooks are told by tasks
         scope = Scope(execution, batch=int(batch))
         self.root = Fiber(scope, lambda: flow(context(scope)))
         self.ready.append((self.root, None, None))
@@ -103,7 +107,9 @@ class Kernel:
         if calls := tasks.calls():
             alone = tasks.in_flight == 1 and calls[0].timeout is None
             busy = tasks.outbox.answers or tasks.next_timer() is not None
-            return Calls(calls, alone=alone and not busy)
+            alone = alone and not busy
+            self.execution.beside |= not alone
+            return Calls(calls, alone=alone)
         if tasks.outbox.answers:
             return self._flush()
         if tasks.in_flight:
@@ -166,8 +172,9 @@ class Kernel:
             owner, lent._scope = lent._scope, scope  # noqa: SLF001
         try:
             if stack:
-                generator = stack[-1]
-                op = generator.send(value) if error is None else generator.throw(error)
+                op = self._through(fiber, stack[-1], value, error)
+                if op is LATER:
+                    return
             else:
                 if execution.hooks is not None and fiber.task is not None:
                     first = operation_id(scope.prefix, 1) in execution.log.unread
@@ -195,6 +202,60 @@ class Kernel:
             execution.floor = None
             if lent is not None:
                 lent._scope = owner  # noqa: SLF001
+
+    def _through(
+        self, fiber: Fiber, generator: Any, value: Any, error: BaseException | None
+    ) -> Any:
+        """Send a generator on through what the log answers by itself, as most of a replay is.
+
+        Nothing is begun there and nobody waits, so it takes no task. As long as no other fiber is
+        ready, to go on with an answer at once is the same as to put it into the queue.
+
+        Returns:
+            The first thing that it yields which takes more than that; LATER if others have their
+            turn first.
+        """
+        scope, execution, leaves = fiber.scope, self.execution, self.leaves
+        ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
+        fresh = scope.fresh
+        while True:
+            op = generator.send(value) if error is None else generator.throw(error)
+            leaf = leaves.get(type(op))
+            if leaf is None or op.scope is not scope or len(fresh) != 1 or fresh[0] is not op:
+                return op
+            id_ = operation_id(scope.prefix, scope.position + 1)
+            raw = unread.get(id_)
+            if raw is None or scope.held:
+                return op
+            type_, sub_type, member = leaf
+            try:
+                if (
+                    raw["Status"] != "SUCCEEDED"
+                    or raw["Type"] != type_
+                    or raw["SubType"] != sub_type
+                    or raw["Name"] != op.name
+                    or raw.get("ParentId") != scope.parent_id
+                ):
+                    return op
+                scope.text = text = None if member is None else raw[member].get("Result")
+            except KeyError:  # it does not say all
+                return op
+            del fresh[0], unread[id_]
+            scope.position += 1
+            scope.earlier = False
+            if not scope.batch and raw.get("EndTimestamp") is not None:
+                scope.latest = raw
+            value = error = None
+            if text is not None:
+                try:
+                    value = loads(op, text, id_)
+                except Exception as failure:
+                    error = failure
+            if type(op) is Step and op.compensate is not None and error is None:
+                register(scope, op, value)
+            if ready or execution.fatal is not None:
+                ready.append((fiber, value, error))
+                return LATER
 
     def _continue(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         if fiber.stack:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from durable_gen import _dialect
-from durable_gen._ids import operation_id
-from durable_gen._model import DEADLINE, TERMINAL, Raw, Record, Type, Update, applied
+from durable_gen._ids import deadline_id, operation_id
+from durable_gen._model import TERMINAL, Raw, Record, Type, Update, applied
 
 NOUNS = {
     Type.STEP: "step",
@@ -43,13 +43,16 @@ class Log:
     __slots__ = ("before", "deadlines", "records", "unread")
 
     def __init__(self, operations: Iterable[Raw]) -> None:
-        every = [raw for raw in operations if raw.get("Type") != Type.EXECUTION]
-        known = [raw for raw in every if raw.get("SubType") != DEADLINE]
-        self.deadlines = len(every) - len(known)
-        self.records: dict[str, Raw] = {raw["Id"]: raw for raw in known}
-        if len(self.records) != len(known):  # some came twice, from a page that was old
-            for raw in known:
+        every = list(operations)
+        self.records: dict[str, Raw] = {raw["Id"]: raw for raw in every}
+        if len(self.records) != len(every):  # some came twice, from a page that was old
+            for raw in every:
                 self.records[raw["Id"]] = newer(self.records[raw["Id"]], raw)
+        execution = next((raw["Id"] for raw in every if raw.get("Type") == Type.EXECUTION), None)
+        self.records.pop(execution or "", None)
+        self.deadlines = 0
+        while self.records.pop(deadline_id(self.deadlines + 1), None):
+            self.deadlines += 1
         self.unread = dict(self.records)
         self.before = len(self.records)
 
@@ -68,7 +71,7 @@ class Log:
         self.records[update.id] = applied(self.records.get(update.id), update)
 
     def learn(self, raw: Raw) -> None:
-        """Take over what the service says of an operation."""
+        """Take over what the service says of an operation of the workflow's."""
         id = raw["Id"]  # noqa: A001
         raw = newer(raw, self.records.get(id))
         if id in self.unread or id not in self.records:

@@ -35,6 +35,7 @@ class Execution:
         lambda_context: what Lambda gave the handler.
         flow: the handler's flow.
         floor: the scope whose flow has the floor: only its operations may be made.
+        beside: whether steps may run while a flow has the floor.
         meter: counts what the invocation uses.
         fatal: a fault of the code that ends the invocation, whatever the workflow does with it.
     """
@@ -48,6 +49,7 @@ class Execution:
     lambda_context: Any = None
     flow: Callable[..., Any] | None = None
     floor: Scope | None = None
+    beside: bool = False
     hooks: Any = None
     meter: Meter = field(factory=Meter)
     fatal: DurableError | None = None
@@ -173,7 +175,8 @@ class Scope:
         frame = sys._getframe(depth)  # noqa: SLF001 - 100 ns for the line of a mistake
         op.scope = self
         op.site = (frame.f_code, frame.f_lasti)
-        if self.execution.floor is not self or running.get() is not None:
+        execution = self.execution
+        if execution.floor is not self or (execution.beside and running.get() is not None):
             raise self.misuse(op)
         self.fresh.append(op)
 

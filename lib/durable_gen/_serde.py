@@ -266,7 +266,11 @@ def other(one: Any, two: Any, path: str = "$") -> tuple[str, Any] | None:
 
 ITERATORS = (collections.abc.Iterator, collections.abc.Iterable)
 SCALARS = frozenset({Any, None, type(None), object, str, int, float, bool, dict, list})
+CHECKED = (str, int, float, bool)
+UNKNOWN = object()
+MEMO = 1_000  # functions in a memo: flows that make new ones all the time must not fill it
 _returns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_simple: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 @cache
@@ -309,6 +313,43 @@ def returned(function: Callable[..., Any]) -> Any:
         known = _returned(function)
         _returns[function] = known
     return known
+
+
+def simple(function: Callable[..., Any]) -> Any:
+    """Find how what a function returns is checked when it is read back as JSON.
+
+    Returns:
+        Any where any JSON will do; str, int, float or bool; None where it takes a converter.
+    """
+    known = _simple.get(function, UNKNOWN)
+    if known is UNKNOWN:
+        hint = returned(function)
+        known = (hint if hint in CHECKED else Any) if plain(hint) else None
+        _simple[function] = known
+    return known
+
+
+def quickly(text: str, function: Callable[..., Any], memo: dict[Any, Any]) -> Any:
+    """Read from JSON what a function returned, where that is simple.
+
+    Args:
+        text: the JSON.
+        function: the function.
+        memo: what is known of functions; for the caller to keep.
+
+    Raises:
+        ValueError: it is not, or the text is no such value; `Json.loads` says why.
+    """
+    hint = memo.get(function, UNKNOWN)
+    if hint is UNKNOWN:
+        hint = simple(function)
+        if len(memo) < MEMO:
+            memo[function] = hint
+    if hint is Any:
+        return orjson.loads(text)
+    if hint is None or not _fits(value := orjson.loads(text), hint):
+        raise ValueError
+    return value
 
 
 def _returned(function: Callable[..., Any]) -> Any:

@@ -22,7 +22,7 @@ from durable_gen._effects import Call, StepInfo
 from durable_gen._failure import describe, raised, rebuild
 from durable_gen._fanout import Tally
 from durable_gen._fibers import Fiber, Task
-from durable_gen._ids import operation_id
+from durable_gen._ids import deadline_id, operation_id
 from durable_gen._kinds import TABLE
 from durable_gen._log import differs, is_over
 from durable_gen._misfits import fewer, mismatch
@@ -159,7 +159,7 @@ class Tasks:
             return False
         self.outbox.withdraw({call.info.operation_id for call in (*self.wanted, *starting)})
         change = Change(Action.START, options={"WaitOptions": {"WaitSeconds": 1}})
-        id_ = operation_id("deadline", self.log.deadlines + 1)
+        id_ = deadline_id(self.log.deadlines + 1)
         self.outbox.add(Update(id_, Type.WAIT, DEADLINE, "deadline", None, change), NOTE, None)
         return True
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from durable_gen import _check, recipes
 from durable_gen._branches import Branching
+from durable_gen._check import good_names
 from durable_gen._budget import Usage
 from durable_gen._messages import ContextLog
 from durable_gen._ops import (
@@ -37,6 +38,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 Duration = float | timedelta
+AT_LEAST_ONCE = Semantics.AT_LEAST_ONCE
 
 
 class Context(Branching):
@@ -176,7 +178,7 @@ class Context(Branching):
         *args: Any,
         retry: RetryOption = DEFAULT,
         timeout: Duration | None = None,
-        semantics: Semantics = Semantics.AT_LEAST_ONCE,
+        semantics: Semantics = AT_LEAST_ONCE,
         serde: Any = None,
         returns: Any = None,
         compensate: Callable[..., Any] | None = None,
@@ -207,16 +209,15 @@ class Context(Branching):
                 marked with `@durable_error`.
             UsageError: an option is out of range.
         """
-        if callable(name):
+        if type(name) is not str and callable(name):
             fn, name = name, getattr(name, "__name__", None)
+            name = None if name == "<lambda>" else name
         elif args:
             fn, args = args[0], args[1:]
         else:
             fn = None
         if not callable(fn):
             raise _check.no_function(fn)
-        if name == "<lambda>":
-            name = None
         if retry is DEFAULT:
             once = semantics is Semantics.AT_MOST_ONCE
             retry = None if once else self._scope.execution.retry
@@ -224,14 +225,14 @@ class Context(Branching):
             _check.one_of("ctx.step(retry=...)", retry, Retry, "a Retry or None")
         if compensate is not None:
             _check.function("ctx.step(compensate=...)", compensate)
-        if not isinstance(semantics, Semantics):
+        if semantics is not AT_LEAST_ONCE and not isinstance(semantics, Semantics):
             expected = "Semantics.AT_LEAST_ONCE or Semantics.AT_MOST_ONCE"
             _check.one_of("ctx.step(semantics=...)", semantics, Semantics, expected)
         if timeout is not None:
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
-        op: Op[Any] = Step(
-            _check.name(name), fn, args, retry, timeout, semantics, serde, returns, compensate
-        )
+        if name not in good_names:
+            name = _check.name(name)
+        op = Step(name, fn, args, retry, timeout, semantics, serde, returns, compensate)
         self._scope.made(op)
         return op
 

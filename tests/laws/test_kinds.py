@@ -7,7 +7,7 @@ import pytest
 
 from durable_gen._decisions import Block, Emit, Resolve, Run, Spawn
 from durable_gen._dialect import AWS, CORE
-from durable_gen._kinds import TABLE
+from durable_gen._kinds import LEAVES, TABLE
 from durable_gen._kinds.step import interrupted
 from durable_gen._model import Action, Change, ErrorObject, Record, Status, Type
 from durable_gen._ops import (
@@ -531,3 +531,31 @@ def test_kind_then_its_words_on_the_wire_are_the_dialects(op, type_, core, aws):
     """The type is the same in both dialects; the sub type is the dialect's word."""
     kind = TABLE[type(op)]
     assert (type_, core, aws) == (kind.type, kind.sub_type(op, CORE), kind.sub_type(op, AWS))
+
+
+# --- what a record answers by itself -----------------------------------------------------------------
+
+LEAF_OPS = (
+    Step("charge", fn),
+    Step("charge", fn, semantics=Semantics.AT_MOST_ONCE),
+    Condition("until", fn),
+    Wait("pause", 60),
+    Invoke("call", "orders:live"),
+)
+
+
+@pytest.mark.parametrize("op", LEAF_OPS, ids=lambda op: type(op).__name__)
+def test_leaf_that_succeeded_then_its_record_says_what_its_kind_would(op):
+    """The short way of a replay comes to the same as the long one."""
+    type_, sub_type, member = LEAVES[type(op)]
+    kind, found = TABLE[type(op)], record(type_, "SUCCEEDED")
+    assert (kind.type, kind.sub_type(op, CORE)) == (type_, sub_type)
+    assert kind.sub_type(op, AWS) == sub_type
+    text = None if member is None else found.raw[member].get("Result")
+    assert Resolve(text) == kind.decide(op, found, NOW)
+
+
+def test_leaves_then_they_are_what_runs_no_flow_and_gives_what_is_kept():
+    """A callback gives its id, and contexts have an inside: these take the long way."""
+    assert set(LEAVES) == {type(op) for op in LEAF_OPS}
+    assert set(TABLE) - set(LEAVES) == {CreateCallback, CallbackResult, Child, FanOut, Map}

@@ -45,6 +45,15 @@ class Kind(Protocol):
         """
 
 
+# What a record that succeeded answers by itself: its type, its sub type, and the member that holds its
+# value, if it has one. What `decide` says of such a record comes to the same.
+LEAVES: Mapping[type[_ops.Op[Any]], tuple[str, str, str | None]] = {
+    _ops.Step: ("STEP", "Step", "StepDetails"),
+    _ops.Condition: ("STEP", "WaitForCondition", "StepDetails"),
+    _ops.Wait: ("WAIT", "Wait", None),
+    _ops.Invoke: ("CHAINED_INVOKE", "ChainedInvoke", "ChainedInvokeDetails"),
+}
+
 TABLE: Mapping[type[_ops.Op[Any]], Kind] = {
     _ops.Step: step.KIND,
     _ops.Condition: condition.KIND,
