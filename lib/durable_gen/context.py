@@ -11,8 +11,8 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from durable_gen import _check, recipes
 from durable_gen._branches import Branching
-from durable_gen._check import good_names
 from durable_gen._budget import Usage
+from durable_gen._check import good_names
 from durable_gen._messages import ContextLog
 from durable_gen._ops import (
     DEFAULT,
@@ -232,7 +232,7 @@ class Context(Branching):
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
         if name not in good_names:
             name = _check.name(name)
-        op = Step(name, fn, args, retry, timeout, semantics, serde, returns, compensate)
+        op: Op[Any] = Step(name, fn, args, retry, timeout, semantics, serde, returns, compensate)
         self._scope.made(op)
         return op
 
