@@ -3,7 +3,7 @@
 import pytest
 
 from durable_gen import Budget, BudgetWarning, Usage, UsageError, durable
-from durable_gen._budget import passed
+from durable_gen._budget import Meter
 from replays import log
 from stub import ARN, Stub, event, result
 
@@ -11,26 +11,12 @@ MIB = 1_048_576
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (0, 4, None),
-        (4, 5, 0.5),
-        (5, 6, None),
-        (7, 8, 0.8),
-        (4, 8, 0.8),
-        (8, 100, None),
-        (0, 100, 0.8),
-    ],
+    ("count", "expected"),
+    [(4, None), (5, 0.5), (6, None), (7, None), (8, 0.75), (9, None), (10, 1.0), (11, None)],
 )
-def test_share_is_passed_once_and_the_highest_is_told(before, after, expected):
-    """From below it to it or above."""
-    assert expected == passed((0.5, 0.8), before, after, 10)
-
-
-def three_steps(event, ctx):
-    for n in range(3):
-        yield ctx.step("s", str, n)
-    return ctx.usage
+def test_operation_that_is_the_first_at_a_share_or_past_it_is_told_of(count, expected):
+    """Half of ten is five; three quarters are passed by the eighth."""
+    assert expected == Meter(Budget(10, (0.5, 0.75, 1.0))).operations(count)
 
 
 def test_usage_counts_operations_calls_and_bytes():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil, inf
 from typing import Any
 
 from attrs import Attribute, define, field, frozen
@@ -90,12 +91,22 @@ class Meter:
         calls: calls of the service's API.
         bytes: what was sent in checkpoints, encoded.
         largest: bytes of the largest payload.
+        least: bytes of a payload from which on it is worth a warning.
+        marks: by the number of the operation that passes it, the share that is passed.
     """
 
     budget: Budget = field(factory=Budget)
     calls: int = 0
     bytes: int = 0
     largest: int = 0
+    least: float = field(init=False)
+    marks: Mapping[int, float] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.least = min(self.budget.payloads, default=inf) * MAX_PAYLOAD
+        self.marks = {
+            ceil(share * self.budget.max_operations): share for share in self.budget.operations
+        }
 
     def usage(self, log: Log) -> Usage:
         """Say what has been used so far, by the log as it is now."""
@@ -110,15 +121,11 @@ class Meter:
 
     def operations(self, count: int) -> float | None:
         """Say which share of the operations is passed by the last of so many, if one is."""
-        limit = self.budget.max_operations
-        return passed(self.budget.operations, count - 1, count, limit)
+        return self.marks.get(count)
 
     def payload(self, size: int) -> float | None:
         """Note the size of a payload; say the highest share of what one may take that it passes."""
         self.largest = max(self.largest, size)
-        return passed(self.budget.payloads, 0, size, MAX_PAYLOAD)
-
-
-def passed(shares: Sequence[float], before: int, after: int, limit: int) -> float | None:
-    """Say which share of a limit is passed on the way from one count to another: the highest."""
-    return max((share for share in shares if before < share * limit <= after), default=None)
+        if size < self.least:
+            return None
+        return max(share for share in self.budget.payloads if share * MAX_PAYLOAD <= size)

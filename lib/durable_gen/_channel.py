@@ -103,7 +103,6 @@ class Channel:
             CheckpointFailed: the service refused the call.
         """
         wire = [update.to_wire() for update in updates]
-        self.meter.bytes += sum(update.size for update in updates)
         answer = self._call(
             "checkpoint_durable_execution",
             DurableExecutionArn=self.arn,
@@ -151,7 +150,7 @@ class Channel:
 
 def client_token(token: str, updates: Iterable[Mapping[str, Any]]) -> str:
     """Name one logical checkpoint, so that the service knows a repetition of it."""
-    digest = blake2b(token.encode(), digest_size=32)
+    parts = [token]
     for update in updates:
-        digest.update(f"|{update['Id']}|{update['Action']}|{update.get('Payload')}".encode())
-    return digest.hexdigest()
+        parts += update["Id"], update["Action"], str(update.get("Payload"))
+    return blake2b("|".join(parts).encode(), digest_size=32).hexdigest()

@@ -328,6 +328,7 @@ class Kernel:
     def _flush(self) -> Flush:
         self.tasks.sent = self.tasks.outbox.take()
         sent = self.tasks.sent
+        self.execution.meter.bytes += sum(size for _, _, _, size in sent)
         return Flush(tuple(update for update, _, _, _ in sent if update is not None))
 
 

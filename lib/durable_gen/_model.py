@@ -288,9 +288,13 @@ def applied(raw: Raw | None, update: Update) -> dict[str, Any]:
     """
     change = update.change
     new: dict[str, Any] = dict(raw) if raw is not None else {"Id": update.id, "Type": update.type}
-    identity = {"Name": update.name, "ParentId": update.parent_id, "SubType": update.sub_type}
-    new.update({member: value for member, value in identity.items() if value is not None})
-    key = DETAILS[Type(update.type)]
+    if update.name is not None:
+        new["Name"] = update.name
+    if update.parent_id is not None:
+        new["ParentId"] = update.parent_id
+    if update.sub_type is not None:
+        new["SubType"] = update.sub_type
+    key = DETAILS[update.type]  # type: ignore[index]  # a word of the wire finds its member
     details = dict(new.get(key) or {})
     details.pop("NextAttemptTimestamp", None)
     step = update.type == Type.STEP
