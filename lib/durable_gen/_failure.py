@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -21,7 +20,7 @@ from durable_gen.errors import DurableError, OperationFailed
 
 E = TypeVar("E", bound=type[BaseException])
 
-LIBRARY = str(Path(__file__).parent)
+LIBRARY = __file__.rpartition("_failure")[0]  # the folder, with its separator
 # What is kept of an error is under the 32 KiB that the service's own runner takes of one.
 MAX_FRAMES = 20  # frames of a stack trace: the innermost
 MAX_FRAME = 400  # bytes of one of them

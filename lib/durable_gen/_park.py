@@ -7,7 +7,6 @@ past the bound the oldest are closed, innermost first, with a context whose oper
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import warnings
 from collections import deque
@@ -122,6 +121,8 @@ def entries(table: bytes) -> Iterator[tuple[int, int, int]]:
 
 def keep(chain: list[GeneratorType[Any, Any, Any]]) -> None:
     """Keep generators from ever being finalised."""
+    import ctypes
+
     for generator in chain:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(generator))
     _kept.append(chain)
@@ -129,6 +130,8 @@ def keep(chain: list[GeneratorType[Any, Any, Any]]) -> None:
 
 def release(chain: list[GeneratorType[Any, Any, Any]]) -> None:
     """Close generators that were kept too long, innermost first, and name the line of it."""
+    import ctypes
+
     where = _places.of_generator(chain[0])
     for generator in reversed(chain):
         for _ in range(MOST_YIELDS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import islice
-from pathlib import PurePath
 from types import CodeType, GeneratorType
 from typing import Any
 
@@ -53,6 +52,8 @@ def of_error(error: BaseException) -> str | None:
 
 def place(code: CodeType, line: int) -> str:
     """Name a line of a function."""
+    from pathlib import PurePath
+
     return f"{PurePath(code.co_filename).name}:{line}, in {code.co_qualname}"
 
 

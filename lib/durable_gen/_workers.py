@@ -6,19 +6,22 @@ wanted at once, or one has a timeout.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import sys
 import threading
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durable_gen._effects import Call, running
 from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen.errors import StepTimedOut, UsageError
+
+if TYPE_CHECKING:
+    import asyncio  # a large import, for the first coroutine to make
 
 GRACE = 1.0  # seconds that tasks get to end when they are cancelled
 
@@ -36,8 +39,17 @@ def perform(call: Call) -> Outcome:
 
     try:
         return Ok(copy_context().run(run))
-    except (Exception, asyncio.CancelledError, GeneratorExit) as error:
+    except (Exception, GeneratorExit) as error:
         return Err(error)
+    except BaseException as error:
+        if not _is_cancellation(error):
+            raise
+        return Err(error)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    found = sys.modules.get("asyncio")  # whoever raises one has imported it
+    return found is not None and isinstance(error, found.CancelledError)
 
 
 def timed_out(call: Call) -> Err:
@@ -146,6 +158,8 @@ class Workers:
             self.todo.put(None)
         if self.loop is None:
             return
+        import asyncio
+
         for task in self.tasks:
             task.cancel()
         if self.tasks:  # one that swallows its end is left behind
@@ -232,6 +246,8 @@ class Workers:
     # --- the event loop --------------------------------------------------------------------------
 
     def _start_task(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        import asyncio
+
         if _loop_runs():
             problem = UsageError(
                 "an async step needs an event loop of its own, and one runs already in this thread: "
@@ -252,6 +268,8 @@ class Workers:
         self.tasks.pop(task, None)
 
     async def _await(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        import asyncio
+
         running.set(call.info)
         outcome: Outcome | BaseException
         try:
@@ -274,6 +292,8 @@ class Workers:
 
 
 def _loop_runs() -> bool:
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -282,5 +302,7 @@ def _loop_runs() -> bool:
 
 
 async def _first(wake: asyncio.Event, seconds: float | None) -> None:
+    import asyncio
+
     with suppress(TimeoutError):
         await asyncio.wait_for(wake.wait(), seconds)

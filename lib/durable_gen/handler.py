@@ -252,4 +252,6 @@ def _handler(flow: Any, options: dict[str, Any]) -> Handler[Any]:
     if inspect.iscoroutinefunction(flow) or inspect.isasyncgenfunction(flow):
         msg = f"{_places.of_function(flow)}: @durable on an async function; {NO_ASYNC}"
         raise UsageError(msg)
+    if options["backend"] is None:
+        backends.prepare()
     return Handler(flow, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
@@ -34,11 +35,12 @@ class Backend(Protocol):
 @cache
 def default() -> Backend:
     """Make a botocore client, once, when it is first needed."""
-    import botocore.session
-    from botocore.config import Config
+    from durable_gen.backends._botocore import lambda_client
 
-    from durable_gen._version import VERSION
+    return lambda_client()
 
-    config = Config(connect_timeout=5, read_timeout=50, user_agent_extra=f"durable-gen/{VERSION}")
-    client: Backend = botocore.session.get_session().create_client("lambda", config=config)
-    return client
+
+def prepare() -> None:
+    """Make the default client now if this is Lambda's init, which has a whole processor for it."""
+    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+        default()

@@ -1,0 +1,219 @@
+"""How long a cold start takes, beside AWS's Python SDK: the import, and the first checkpoint's answer.
+
+    python -m benchmarks.coldstart [--rounds N] [--json]
+
+Each start is a process of its own, in an environment that has nothing but the SDK and what it needs,
+compiled as pip does it; the SDKs take turns. The environment variables are Lambda's, and the service is a
+server on the loopback that answers at once. The clock runs from the start of the process; the medians are
+compared, a bare interpreter's start included. Exit status: 1 if a ratio is over its limit.
+
+The environments are made in `.venv-cold-*` when they are missing; this checkout is installed anew each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+THEIRS = "aws-durable-execution-sdk-python ~= 3.0"
+LIMITS = {"imported": 0.5, "answered": 0.75}  # of AWS's
+PATIENCE = 60  # seconds
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/run/run"
+EVENT = {
+    "DurableExecutionArn": ARN,
+    "CheckpointToken": "dG9rZW4=",
+    "InitialExecutionState": {
+        "Operations": [
+            {
+                "Id": "run",
+                "Type": "EXECUTION",
+                "Status": "STARTED",
+                "StartTimestamp": 1_700_000_000_000,
+                "ExecutionDetails": {"InputPayload": "{}"},
+            }
+        ],
+        "NextMarker": "",
+    },
+}
+# Each says when it has come to a point, on the clock that all processes of a machine share.
+PROLOGUE = """
+import os, sys, time
+def at(point):
+    os.write(1, f"{point} {time.perf_counter()}\\n".encode())
+"""
+EPILOGUE = f"""
+at("ready")
+answer = handler({EVENT!r}, None)
+assert answer["Status"] == "SUCCEEDED", answer
+"""
+PROGRAMS = {
+    "aws": f"""{PROLOGUE}
+import aws_durable_execution_sdk_python as sdk
+at("imported")
+@sdk.durable_execution
+def handler(event, context):
+    return context.step(lambda _: 1, name="one")
+{EPILOGUE}""",
+    "durable_gen": f"""{PROLOGUE}
+import durable_gen as sdk
+at("imported")
+@sdk.durable
+def handler(event, ctx):
+    return (yield ctx.step("one", lambda: 1))
+{EPILOGUE}""",
+    "interpreter": f"""{PROLOGUE}
+at("imported")
+""",
+}
+POINTS = {
+    "imported": "the import has ended",
+    "ready": "the handler is decorated: Lambda's init has ended",
+    "answered": "the first checkpoint is answered",
+}
+
+
+class Service(ThreadingHTTPServer):
+    """A service that takes every checkpoint, and notes when it has answered."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.answered: list[float] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """Answers one connection's requests."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    server: Service
+
+    def do_POST(self) -> None:
+        """Take a checkpoint in."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"CheckpointToken": "dG9rZW4=", "NewExecutionState": {"Operations": []}}'
+        self.send_response_only(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+        self.server.answered.append(time.perf_counter())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+def environments() -> dict[str, Path]:
+    """Make the environments, and find their interpreters."""
+    wanted = {"aws": [THEIRS], "durable_gen": [str(ROOT)]}
+    found = {}
+    for name, packages in wanted.items():
+        folder = ROOT / f".venv-cold-{name.replace('_', '-')}-{platform.python_version()}"
+        python = folder / "bin" / "python"
+        if not python.exists():
+            run(sys.executable, "-m", "venv", str(folder))
+            run(str(python), "-m", "pip", "install", "-q", *packages)
+        elif name == "durable_gen":
+            again = ["--force-reinstall", "--no-deps"]
+            run(str(python), "-m", "pip", "install", "-q", *again, *packages)
+        found[name] = python
+    return {**found, "interpreter": found["durable_gen"]}
+
+
+def run(*command: str) -> None:
+    """Run a command; what it prints is only of interest if it fails."""
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)}\n{ended.stdout}{ended.stderr}")
+
+
+def start(python: Path, program: str, service: Service) -> dict[str, float]:
+    """Start a process; tell after how many milliseconds it came to each point."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{service.server_address[1]}",
+        "AWS_LAMBDA_FUNCTION_NAME": "f",
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",  # nobody calls it here
+    }
+    service.answered.clear()
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [str(python), "-c", program],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    if ended.returncode:
+        sys.exit(ended.stderr)
+    points = dict(line.split() for line in ended.stdout.splitlines())
+    if service.answered:
+        points["answered"] = service.answered[0]
+    return {point: (float(moment) - began) * 1000 for point, moment in points.items()}
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.coldstart")
+    parser.add_argument("--rounds", type=int, default=15, help="starts of each [%(default)s]")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    pythons, service = environments(), Service()
+    taken: dict[str, dict[str, list[float]]] = {name: {} for name in PROGRAMS}
+    for turn in range(options.rounds + 1):
+        for name, program in PROGRAMS.items():
+            points = start(pythons[name], program, service)
+            if turn:  # the first start finds nothing in the file system's cache
+                for point, moment in points.items():
+                    taken[name].setdefault(point, []).append(moment)
+    service.shutdown()
+    medians = {
+        name: {point: statistics.median(moments) for point, moments in points.items()}
+        for name, points in taken.items()
+    }
+    ratios = {point: medians["durable_gen"][point] / medians["aws"][point] for point in POINTS}
+    over = [point for point, limit in LIMITS.items() if ratios[point] > limit]
+    if options.json:
+        print(json.dumps({"milliseconds": medians, "ratios": ratios, "limits": LIMITS}, indent=2))
+    else:
+        show(medians, ratios, options.rounds)
+    sys.exit(1 if over else 0)
+
+
+def show(medians: dict[str, dict[str, float]], ratios: dict[str, float], rounds: int) -> None:
+    """Print the table."""
+    bare = medians["interpreter"]["imported"]
+    print(
+        f"a cold start, CPython {platform.python_version()}, medians of {rounds} in milliseconds; "
+        f"a bare interpreter takes {bare:.0f}"
+    )
+    print(f"  {'until':52} {'AWS':>7} {'durable_gen':>12} {'ratio':>6}   at most")
+    for point, text in POINTS.items():
+        theirs, ours = medians["aws"][point], medians["durable_gen"][point]
+        limit = f"{LIMITS[point]:.2f}" if point in LIMITS else ""
+        print(f"  {text:52} {theirs:7.0f} {ours:12.0f} {ratios[point]:6.2f}   {limit}".rstrip())
+
+
+if __name__ == "__main__":
+    main()

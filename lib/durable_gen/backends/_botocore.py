@@ -1,0 +1,74 @@
+"""Makes botocore's Lambda client at half the cost: its models are found without a search, read by orjson."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.session import get_session
+
+from durable_gen._version import VERSION
+from durable_gen.backends import Backend
+
+CONNECT = 5  # seconds
+READ = 50  # seconds: the service may wait for long, and an invocation can
+
+
+class Files:
+    """Reads botocore's data files as its own JSONFileLoader does, at the speed of orjson."""
+
+    def exists(self, file_path: str) -> bool:
+        """Tell whether there is a file.
+
+        Args:
+            file_path: its path without the ending.
+        """
+        return self._found(file_path) is not None
+
+    def load_file(self, file_path: str) -> Any:
+        """Read a file; None if there is none.
+
+        Args:
+            file_path: its path without the ending.
+        """
+        found = self._found(file_path)
+        if found is None:
+            return None
+        content = Path(found).read_bytes()
+        return orjson.loads(gzip.decompress(content) if found.endswith(".gz") else content)
+
+    def _found(self, file_path: str) -> str | None:
+        endings = (f"{file_path}.json", f"{file_path}.json.gz")
+        return next((path for path in endings if os.path.isfile(path)), None)  # noqa: PTH113 - quick
+
+
+class OneService(Loader):  # type: ignore[misc]
+    """A loader that knows of Lambda alone, where botocore's own lists the folders of 400 services."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
+        """List the services that there are models of."""
+        return ["lambda"]
+
+
+def lambda_client() -> Backend:
+    """Make a Lambda client that tries each call once: whoever calls decides whether to try again.
+
+    Region, credentials and endpoint (AWS_ENDPOINT_URL_LAMBDA) are found as botocore finds them.
+    """
+    session = get_session()
+    more = session.get_config_variable("data_path")
+    paths = [str(Path(path).expanduser()) for path in more.split(os.pathsep)] if more else None
+    session.register_component("data_loader", OneService(paths, Files()))
+    config = Config(
+        connect_timeout=CONNECT,
+        read_timeout=READ,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        user_agent_extra=f"durable-gen/{VERSION}",
+    )
+    client: Backend = session.create_client("lambda", config=config)
+    return client
