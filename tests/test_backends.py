@@ -18,9 +18,35 @@ from durable_gen.backends._botocore import lambda_client
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/run/run"
 HEAVY = frozenset(  # what a handler pays for when it needs it, and not before
-    "asyncio botocore cattrs click concurrent cryptography ctypes decimal email http "
-    "multiprocessing opentelemetry pathlib pydantic rich selectors socket sqlite3 ssl subprocess "
-    "tempfile urllib urllib3 werkzeug yaml zipfile zstandard".split()
+    [
+        "asyncio",
+        "botocore",
+        "cattrs",
+        "click",
+        "concurrent",
+        "cryptography",
+        "ctypes",
+        "decimal",
+        "email",
+        "http",
+        "multiprocessing",
+        "opentelemetry",
+        "pathlib",
+        "pydantic",
+        "rich",
+        "selectors",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "urllib",
+        "urllib3",
+        "werkzeug",
+        "yaml",
+        "zipfile",
+        "zstandard",
+    ]
 )
 
 

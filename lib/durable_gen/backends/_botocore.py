@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import botocore
 import orjson
 from botocore.config import Config
 from botocore.loaders import Loader
@@ -14,6 +15,7 @@ from botocore.session import get_session
 
 from durable_gen._version import VERSION
 from durable_gen.backends import Backend
+from durable_gen.errors import UsageError
 
 CONNECT = 5  # seconds
 READ = 50  # seconds: the service may wait for long, and an invocation can
@@ -59,6 +61,9 @@ def lambda_client() -> Backend:
     """Make a Lambda client that tries each call once: whoever calls decides whether to try again.
 
     Region, credentials and endpoint (AWS_ENDPOINT_URL_LAMBDA) are found as botocore finds them.
+
+    Raises:
+        UsageError: botocore is too old.
     """
     session = get_session()
     more = session.get_config_variable("data_path")
@@ -71,4 +76,10 @@ def lambda_client() -> Backend:
         user_agent_extra=f"durable-gen/{VERSION}",
     )
     client: Backend = session.create_client("lambda", config=config)
+    if not hasattr(client, "checkpoint_durable_execution"):
+        msg = (
+            f"botocore {botocore.__version__} does not know of durable executions, 1.43.11 does: "
+            "put a later one into the function's bundle or layer"
+        )
+        raise UsageError(msg)
     return client

@@ -21,6 +21,7 @@ from rich.console import Console
 from durable_gen._version import VERSION
 from durable_gen.cli import _blame, _load
 from durable_gen.cli._ask import Answers, label
+from durable_gen.cli._bundle import bundle
 from durable_gen.cli._relay import relayed
 from durable_gen.cli._screen import Screen
 from durable_gen.cli._serve import serve
@@ -47,6 +48,7 @@ def group() -> None:
     """Run durable workflows on this machine."""
 
 
+group.add_command(bundle)
 group.add_command(serve)
 
 
