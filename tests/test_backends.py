@@ -9,11 +9,12 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import botocore
 import pytest
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from durable_gen import VERSION
+from durable_gen import VERSION, UsageError
 from durable_gen.backends._botocore import lambda_client
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/run/run"
@@ -197,3 +198,20 @@ def test_models_elsewhere_then_they_are_found_there_first(tmp_path, monkeypatch)
     (folder / "service-2.json").write_text(json.dumps(named))
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     assert "Mine" == lambda_client().meta.service_model.metadata["serviceFullName"]
+
+
+def test_botocore_is_too_old_then_said_what_to_do(tmp_path, monkeypatch):
+    """A client that lacks the durable operations is refused while the handler is loaded."""
+    folder = tmp_path / "lambda" / "2015-03-31"
+    folder.mkdir(parents=True)
+    known = get_session().get_component("data_loader").load_service_model("lambda", "service-2")
+    operations = {**known["operations"]}
+    del operations["CheckpointDurableExecution"]
+    (folder / "service-2.json").write_text(json.dumps({**known, "operations": operations}))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    with pytest.raises(UsageError) as refused:
+        lambda_client()
+    assert (
+        f"botocore {botocore.__version__} does not know of durable executions, 1.43.11 does: "
+        "put a later one into the function's bundle or layer"
+    ) == str(refused.value)

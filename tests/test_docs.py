@@ -35,7 +35,7 @@ from durable_gen import errors
 from durable_gen.local import Idle, Service, VirtualClock
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/workflows.md")
+PAGES = ("README.md", "docs/workflows.md", "docs/deploying.md")
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
     r"(?:<!-- run: (?P<run>.*?) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
@@ -229,7 +229,7 @@ def test_public_name_is_mentioned(name):
     assert re.search(rf"\b{name}\b", code)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/workflows.md", "docs/errors.md"])
+@pytest.mark.parametrize("page", [*PAGES, "docs/errors.md", "examples/README.md"])
 def test_links_lead_somewhere(page):
     """Every relative link of a page leads to a file, and every anchor to a heading."""
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", read(page)):
