@@ -4,8 +4,9 @@
 
 Each start is a process of its own, in an environment that has nothing but the SDK and what it needs,
 compiled as pip does it; the SDKs take turns. The environment variables are Lambda's, and the service is a
-server on the loopback that answers at once. The clock runs from the start of the process; the medians are
-compared, a bare interpreter's start included. Exit status: 1 if a ratio is over its limit.
+server on the loopback that answers at once. Both clocks run from the start of the process, and the medians
+are compared, a bare interpreter's start included. The limits are for the processor's time: a cold start is
+little else, and it is the same on a busy machine. Exit status: 1 if a ratio is over its limit.
 
 The environments are made in `.venv-cold-*` when they are missing; this checkout is installed anew each time.
 """
@@ -51,11 +52,12 @@ EVENT = {
 PROLOGUE = """
 import os, sys, time
 def at(point):
-    os.write(1, f"{point} {time.perf_counter()}\\n".encode())
+    os.write(1, f"{point} {time.perf_counter()} {time.process_time()}\\n".encode())
 """
 EPILOGUE = f"""
 at("ready")
 answer = handler({EVENT!r}, None)
+at("answered")
 assert answer["Status"] == "SUCCEEDED", answer
 """
 PROGRAMS = {
@@ -142,8 +144,8 @@ def run(*command: str) -> None:
         sys.exit(f"{' '.join(command)}\n{ended.stdout}{ended.stderr}")
 
 
-def start(python: Path, program: str, service: Service) -> dict[str, float]:
-    """Start a process; tell after how many milliseconds it came to each point."""
+def start(python: Path, program: str, service: Service) -> dict[str, tuple[float, float]]:
+    """Start a process; tell after how many milliseconds, and of processor time, it came to each point."""
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": "none",
@@ -167,10 +169,13 @@ def start(python: Path, program: str, service: Service) -> dict[str, float]:
     )
     if ended.returncode:
         sys.exit(ended.stderr)
-    points = dict(line.split() for line in ended.stdout.splitlines())
-    if service.answered:
-        points["answered"] = service.answered[0]
-    return {point: (float(moment) - began) * 1000 for point, moment in points.items()}
+    points = {}
+    for line in ended.stdout.splitlines():
+        point, moment, busy = line.split()
+        if point == "answered":  # the service knows it better
+            moment = service.answered[0]
+        points[point] = ((float(moment) - began) * 1000, float(busy) * 1000)
+    return points
 
 
 def main() -> None:
@@ -180,39 +185,49 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     pythons, service = environments(), Service()
-    taken: dict[str, dict[str, list[float]]] = {name: {} for name in PROGRAMS}
+    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in PROGRAMS}
     for turn in range(options.rounds + 1):
         for name, program in PROGRAMS.items():
             points = start(pythons[name], program, service)
             if turn:  # the first start finds nothing in the file system's cache
-                for point, moment in points.items():
-                    taken[name].setdefault(point, []).append(moment)
+                for point, times in points.items():
+                    taken[name].setdefault(point, []).append(times)
     service.shutdown()
-    medians = {
-        name: {point: statistics.median(moments) for point, moments in points.items()}
-        for name, points in taken.items()
+    clocks = {
+        clock: {
+            name: {
+                point: statistics.median(times[which] for times in found)
+                for point, found in points.items()
+            }
+            for name, points in taken.items()
+        }
+        for which, clock in enumerate(("wall", "processor"))
     }
-    ratios = {point: medians["durable_gen"][point] / medians["aws"][point] for point in POINTS}
-    over = [point for point, limit in LIMITS.items() if ratios[point] > limit]
+    ratios = {
+        clock: {point: found["durable_gen"][point] / found["aws"][point] for point in POINTS}
+        for clock, found in clocks.items()
+    }
     if options.json:
-        print(json.dumps({"milliseconds": medians, "ratios": ratios, "limits": LIMITS}, indent=2))
+        found = {"milliseconds": clocks, "ratios": ratios, "limits": LIMITS}
+        print(json.dumps(found, indent=2))
     else:
-        show(medians, ratios, options.rounds)
-    sys.exit(1 if over else 0)
+        show(clocks, ratios, options.rounds)
+    sys.exit(any(ratios["processor"][point] > limit for point, limit in LIMITS.items()))
 
 
-def show(medians: dict[str, dict[str, float]], ratios: dict[str, float], rounds: int) -> None:
-    """Print the table."""
-    bare = medians["interpreter"]["imported"]
-    print(
-        f"a cold start, CPython {platform.python_version()}, medians of {rounds} in milliseconds; "
-        f"a bare interpreter takes {bare:.0f}"
-    )
-    print(f"  {'until':52} {'AWS':>7} {'durable_gen':>12} {'ratio':>6}   at most")
-    for point, text in POINTS.items():
-        theirs, ours = medians["aws"][point], medians["durable_gen"][point]
-        limit = f"{LIMITS[point]:.2f}" if point in LIMITS else ""
-        print(f"  {text:52} {theirs:7.0f} {ours:12.0f} {ratios[point]:6.2f}   {limit}".rstrip())
+def show(clocks: dict[str, Any], ratios: dict[str, dict[str, float]], rounds: int) -> None:
+    """Print the tables."""
+    print(f"a cold start, CPython {platform.python_version()}, medians of {rounds} in milliseconds")
+    for clock, found in clocks.items():
+        bare = found["interpreter"]["imported"]
+        what = f"{clock} time until (a bare interpreter: {bare:.0f})"
+        print(f"\n  {what:52} {'AWS':>7} {'durable_gen':>12} {'ratio':>6}   at most")
+        for point, text in POINTS.items():
+            theirs, ours = found["aws"][point], found["durable_gen"][point]
+            limited = clock == "processor" and point in LIMITS
+            limit = f"{LIMITS[point]:.2f}" if limited else ""
+            ratio = ratios[clock][point]
+            print(f"  {text:52} {theirs:7.0f} {ours:12.0f} {ratio:6.2f}   {limit}".rstrip())
 
 
 if __name__ == "__main__":

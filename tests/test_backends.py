@@ -174,19 +174,40 @@ def test_client_then_its_timeouts_are_those_of_a_service_that_may_take_its_time(
     assert (5, 50) == (config.connect_timeout, config.read_timeout)
 
 
-@pytest.mark.parametrize(
-    "region", ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "ap-southeast-7"]
-)
-def test_client_then_it_is_the_one_that_botocore_makes(region, monkeypatch):
-    """Found without a search and read by orjson, the models are the same: service, region, host."""
+REGIONS = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "ap-southeast-7", "xx-new-9"]
+
+
+def destination(client):
+    """Find where a client sends a call, and what it signs it for."""
+    request = {"DurableExecutionArn": ARN, "CheckpointToken": "dG9rZW4=", "Updates": []}
+    seen = []
+
+    def catch(request, **_):
+        seen.append(
+            (request.url, request.context["signing"]["region"], request.context["auth_type"])
+        )
+        raise LookupError
+
+    client.meta.events.register_last("before-send", catch)
+    with pytest.raises(LookupError):
+        client.checkpoint_durable_execution(**request)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+@pytest.mark.parametrize("region", REGIONS)
+def test_client_then_it_is_the_one_that_botocore_makes(region, kind, monkeypatch):
+    """Found without a search, the models are the same, and so are host, partition and signature."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    if kind:
+        monkeypatch.setenv(kind, "true")
     ours, theirs = lambda_client(), get_session().create_client("lambda")
-    for client in (ours, theirs):
-        assert region == client.meta.region_name
+    assert region == ours.meta.region_name
     assert theirs.meta.endpoint_url == ours.meta.endpoint_url
     assert theirs.meta.partition == ours.meta.partition
     assert theirs.meta.service_model.operation_names == ours.meta.service_model.operation_names
     assert theirs.meta.service_model.metadata == dict(ours.meta.service_model.metadata)
+    assert destination(theirs) == destination(ours)
 
 
 def test_models_elsewhere_then_they_are_found_there_first(tmp_path, monkeypatch):

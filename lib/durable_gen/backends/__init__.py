@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -35,9 +36,15 @@ class Backend(Protocol):
 @cache
 def default() -> Backend:
     """Make a botocore client, once, when it is first needed."""
-    from durable_gen.backends._botocore import lambda_client
+    collects = gc.isenabled()
+    gc.disable()  # none of what is made is garbage, and looking for some takes a tenth of the time
+    try:
+        from durable_gen.backends._botocore import lambda_client
 
-    return lambda_client()
+        return lambda_client()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def prepare() -> None:

@@ -50,11 +50,49 @@ class Files:
 
 
 class OneService(Loader):  # type: ignore[misc]
-    """A loader that knows of Lambda alone, where botocore's own lists the folders of 400 services."""
+    """A loader that knows of Lambda alone, where botocore's own lists the folders of 400 services.
+
+    Of the 1.2 MB about the endpoints of all services nothing concerns Lambda: its own rules give
+    its endpoints. What is asked for beside them, a region's partition, stands in `partitions` too.
+    """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
         """List the services that there are models of."""
         return ["lambda"]
+
+    def load_data_with_path(self, name: str) -> tuple[Any, str]:
+        """Load a data file, and tell where it was found."""
+        if name != "endpoints":
+            found: tuple[Any, str] = super().load_data_with_path(name)
+            return found
+        known, path = super().load_data_with_path("partitions")
+        return {"version": 3, "partitions": [*map(_partition, known["partitions"])]}, path
+
+
+def _partition(known: dict[str, Any]) -> dict[str, Any]:
+    """Describe a partition as `endpoints` does, without services."""
+    outputs = known["outputs"]
+    both = {"dnsSuffix": outputs["dualStackDnsSuffix"]}
+    host = "{service}.{region}.{dnsSuffix}"
+    secure = host.replace(".", "-fips.", 1)
+    variants = [
+        {"tags": ["fips"], "hostname": secure, "dnsSuffix": outputs["dnsSuffix"]},
+        {"tags": ["dualstack"], "hostname": host, **both},
+        {"tags": ["dualstack", "fips"], "hostname": secure, **both},
+    ]
+    return {
+        "partition": known["id"],
+        "dnsSuffix": outputs["dnsSuffix"],
+        "regionRegex": known["regionRegex"],
+        "regions": known["regions"],
+        "defaults": {
+            "hostname": host,
+            "protocols": ["https"],
+            "signatureVersions": ["v4"],
+            "variants": variants,
+        },
+        "services": {},
+    }
 
 
 def lambda_client() -> Backend:
