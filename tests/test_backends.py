@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import botocore
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
@@ -208,6 +209,65 @@ def test_client_then_it_is_the_one_that_botocore_makes(region, kind, monkeypatch
     assert theirs.meta.service_model.operation_names == ours.meta.service_model.operation_names
     assert theirs.meta.service_model.metadata == dict(ours.meta.service_model.metadata)
     assert destination(theirs) == destination(ours)
+
+
+def heard(client, event):
+    """List botocore's own handlers of an event, as its emitter finds them."""
+    emitter = client.meta.events._emitter
+    return [
+        f"{handler.__module__}.{handler.__name__}"
+        for handler in emitter._handlers.prefix_search(f"{event}.lambda.CheckpointDurableExecution")
+        if hasattr(handler, "__name__")
+    ]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "provide-client-params",
+        "before-parameter-build",
+        "before-endpoint-resolution",
+        "before-call",
+        "request-created",
+        "choose-signer",
+        "before-sign",
+        "before-send",
+        "before-parse",
+        "response-received",
+        "needs-retry",
+        "after-call",
+        "after-call-error",
+        "getattr",
+        "creating-client-class",
+    ],
+)
+def test_event_of_a_call_then_it_has_the_handlers_that_botocore_gives_it(event):
+    """Handlers of other services are left out, and none of Lambda's: idempotency, recursion, signing."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1})
+    theirs = get_session().create_client("lambda", config=config)
+    assert heard(theirs, event) == heard(lambda_client(), event)
+
+
+@pytest.mark.parametrize("token", [None, "session"])
+def test_credentials_of_the_environment_then_they_are_taken(token, monkeypatch):
+    """On Lambda the credentials are in the environment, the session's token among them."""
+    if token:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    found = lambda_client()._request_signer._credentials.get_frozen_credentials()
+    assert ("none", "none", token) == (found.access_key, found.secret_key, found.token)
+
+
+def test_credentials_elsewhere_then_they_are_found_as_botocore_finds_them(tmp_path, monkeypatch):
+    """Off Lambda a profile's credentials are good too."""
+    (tmp_path / "credentials").write_text(
+        "[mine]\naws_access_key_id = key\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    found = lambda_client()._request_signer._credentials.get_frozen_credentials()
+    assert ("key", "secret") == (found.access_key, found.secret_key)
 
 
 def test_models_elsewhere_then_they_are_found_there_first(tmp_path, monkeypatch):

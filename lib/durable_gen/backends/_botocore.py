@@ -10,8 +10,10 @@ from typing import Any
 import botocore
 import orjson
 from botocore.config import Config
+from botocore.credentials import CredentialResolver, EnvProvider
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.loaders import Loader
-from botocore.session import get_session
+from botocore.session import Session
 
 from durable_gen._version import VERSION
 from durable_gen.backends import Backend
@@ -95,6 +97,20 @@ def _partition(known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _session() -> Session:
+    """Make a session with those of botocore's own event handlers that concern Lambda."""
+    session = Session(include_builtin_handlers=False)
+    events = session.get_component("event_emitter")
+    register = {REGISTER_FIRST: events.register_first, REGISTER_LAST: events.register_last}
+    for event, handler, *when in BUILTIN_HANDLERS:
+        if event.split(".")[1:2] in ([], ["*"], ["lambda"]) and not event.startswith("docs."):
+            register.get(when[0] if when else None, events.register)(event, handler)
+    if "AWS_ACCESS_KEY_ID" in os.environ and "AWS_PROFILE" not in os.environ:
+        resolver = CredentialResolver([EnvProvider()])  # the first to be asked, and the last
+        session.register_component("credential_provider", resolver)
+    return session
+
+
 def lambda_client() -> Backend:
     """Make a Lambda client that tries each call once: whoever calls decides whether to try again.
 
@@ -103,7 +119,7 @@ def lambda_client() -> Backend:
     Raises:
         UsageError: botocore is too old.
     """
-    session = get_session()
+    session = _session()
     more = session.get_config_variable("data_path")
     paths = [str(Path(path).expanduser()) for path in more.split(os.pathsep)] if more else None
     session.register_component("data_loader", OneService(paths, Files()))
