@@ -43,7 +43,7 @@ ROWS = (
     # what a workflow receives
     ("_messages", "_branches", "context"),
     # edges: values <-> text; wire <-> model; hooks; botocore
-    ("_step", "_serde", "_codec", "logging", "plugins", "_hooks", "_faults", "backends"),
+    ("_step", "_serde", "_faults", "_codec", "codecs", "logging", "plugins", "_hooks", "backends"),
     # edge: performs what the kernel asks for
     ("_workers", "_park", "_channel", "_stage", "_driver"),
     # edge: @durable
@@ -64,7 +64,7 @@ def module_name(path):
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
-    if parts and parts[0] in ("local", "testing", "cli", "backends"):
+    if parts and parts[0] in ("local", "testing", "cli", "backends", "codecs"):
         parts = parts[:1]
     return ".".join(parts)
 

@@ -229,6 +229,8 @@ class Context(Branching):
             _check.one_of("ctx.step(semantics=...)", semantics, Semantics, expected)
         if timeout is not None:
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
+        if serde is not None:
+            _check.serde("ctx.step(serde=...)", serde)
         op: Op[Any] = Step(
             _check.name(name), fn, args, retry, timeout, semantics, serde, returns, compensate
         )
@@ -345,6 +347,7 @@ class Context(Branching):
         if poll is None:
             poll = Poll()
         _check.one_of("ctx.wait_for_condition(poll=...)", poll, Poll, "a Poll or None")
+        _check.serde("ctx.wait_for_condition(serde=...)", serde)
         return self._make(Condition(_check.name(name), check, initial, poll, serde, returns))
 
     def callback(
@@ -373,7 +376,7 @@ class Context(Branching):
                 _check.name(name),
                 _check.deadline("ctx.callback(timeout=...)", timeout),
                 _check.deadline("ctx.callback(heartbeat=...)", heartbeat),
-                serde,
+                _check.serde("ctx.callback(serde=...)", serde),
                 returns,
             )
         )
@@ -411,6 +414,7 @@ class Context(Branching):
         _check.function("ctx.wait_for_callback(name, submit): submit", submit)
         _check.deadline("ctx.wait_for_callback(timeout=...)", timeout)
         _check.deadline("ctx.wait_for_callback(heartbeat=...)", heartbeat)
+        _check.serde("ctx.wait_for_callback(serde=...)", serde)
         how = {"timeout": timeout, "heartbeat": heartbeat, "serde": serde, "returns": returns}
         args = (_check.name(name), submit, how, retry)
         return self._make(
@@ -457,6 +461,8 @@ class Context(Branching):
         if not isinstance(function, str) or not function:
             msg = f"ctx.invoke(name, function): function must be a name or ARN, not {function!r}"
             raise UsageError(msg)
+        _check.serde("ctx.invoke(serde=...)", serde)
+        _check.serde("ctx.invoke(payload_serde=...)", payload_serde)
         return self._make(
             Invoke(_check.name(name), function, payload, tenant_id, serde, payload_serde, returns)
         )
@@ -517,6 +523,7 @@ class Context(Branching):
                 with `@durable_error`.
         """
         _check.function("ctx.child(name, flow, *args): flow", flow)
+        _check.serde("ctx.child(serde=...)", serde)
         return self._make(
             Child(_check.name(name), flow, args, serde, returns, _check.sub_type(sub_type), virtual)
         )
