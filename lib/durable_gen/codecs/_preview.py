@@ -38,7 +38,8 @@ class Preview:
             msg = 'Preview() shows nothing: name what it may show, as in Preview("order.id")'
             raise UsageError(msg)
         for path in paths:
-            if not isinstance(path, str) or not path or not all(_parts(path)):
+            parts = _parts(path) if isinstance(path, str) else []
+            if path != "$" and not (parts and all(parts)):
                 msg = f'a path of a Preview is text such as "order.id" or "lines[*].sku", not {path!r}'
                 raise UsageError(msg)
         self.paths = paths
