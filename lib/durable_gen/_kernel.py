@@ -40,7 +40,7 @@ from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._scope import Execution, Scope, foreign
 from durable_gen._tasks import Tasks
 from durable_gen._values import Values
-from durable_gen.errors import CheckpointFailed, UsageError
+from durable_gen.errors import CheckpointFailed, DeserializationError, UsageError
 
 
 class Kernel:
@@ -256,7 +256,9 @@ class Kernel:
             unused = None
         fault = unused or unread(fiber, outcome, self.tasks.closed, last=fiber is self.root)
         if fault is not None:
-            self.execution.fail(fault)
+            cause = outcome.error if isinstance(outcome, Err) else None
+            # A record that cannot be read is why the rest of the log was not come to.
+            self.execution.fail(cause if isinstance(cause, DeserializationError) else fault)
             return
         scope.over = "its flow has ended"
         if task is None:
