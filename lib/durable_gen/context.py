@@ -365,7 +365,7 @@ class Context(Branching):
             name: the callback's name.
             timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
             heartbeat: seconds without a heartbeat after which it does; None for no limit.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             returns: the type that the answer is read as.
 
         Returns:
@@ -400,7 +400,7 @@ class Context(Branching):
             timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
             heartbeat: seconds without a heartbeat after which it does; None for no limit.
             retry: when `submit` is tried again.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             returns: the type that the answer is read as.
 
         Returns:
@@ -448,7 +448,7 @@ class Context(Branching):
             function: the function's name or ARN; a durable one with its qualifier.
             payload: what it is sent, as JSON.
             tenant_id: the tenant that it runs for.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             payload_serde: how the payload is written; by default as JSON.
             returns: the type that the answer is read as.
 

@@ -7,7 +7,7 @@ import json
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from durable_gen import Json, Text, UsageError, durable
 from durable_gen.codecs import Chain, Codec, Encrypt, Files, Preview, ReadOnly, Zstd
@@ -53,6 +53,7 @@ def _chains(tmp_path_factory):
 
 
 @given(json_values)
+@settings(max_examples=50, deadline=None)  # real files
 def test_any_json_value_through_any_chain_then_it_comes_back_equal(chains, value):
     """Whatever a value goes through, it comes back as what it is; its own words never mislead."""
     for chain in chains:
@@ -60,6 +61,7 @@ def test_any_json_value_through_any_chain_then_it_comes_back_equal(chains, value
 
 
 @given(json_values)
+@settings(max_examples=50, deadline=None)  # real files
 def test_any_json_value_through_any_chain_then_its_text_is_json_of_one_form(chains, value):
     """What is stored can be embedded as JSON, and stays the same when it is written again."""
     for chain in chains:

@@ -76,7 +76,20 @@ def test_key_in_kms_was_changed_then_old_values_are_read(kms):
 def test_data_key_of_another_key_then_it_is_not_used(kms):
     """Who may encrypt with some key of theirs cannot make values for us: the key is named to KMS."""
     text = chain(kms, "alias/two").dumps(CARD, INFO)
-    assert "is not the one given" in misread(chain(kms, "alias/one"), text)
+    assert (
+        "step 'charge': its stored value cannot be decrypted: the KMS key, or the context, of its data "
+        "key is not the one given. Give old keys after the new one, for as long as executions need "
+        "them: Encrypt(new, old)"
+    ) == misread(chain(kms, "alias/one"), text)
+
+
+def test_one_of_several_keys_is_refused_then_the_others_are_tried(kms):
+    """A key that the role may no longer use does not stand before one that it may."""
+    text = chain(kms, "alias/two").dumps(CARD, INFO)
+    client = kms.client("kms")
+    both = Json() | Encrypt(Kms("alias/one", client=client), Kms("alias/two", client=client))
+    kms.faults.append((400, "AccessDeniedException"))
+    assert CARD == both.loads(text, READ)
 
 
 def test_another_context_then_it_is_not_decrypted(kms):

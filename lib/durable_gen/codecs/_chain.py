@@ -1,30 +1,21 @@
 """A chain is a serde and the codecs that its text goes through, and back by what was stored.
 
-What is stored is one JSON text, which says what the value went through:
-
-    {"durable_gen.codecs":["zstd","aes-gcm"],"preview":{"order_id":7},"base64":"KLUv/..."}
-
-Reading follows that, and not the chain that reads. A text that says nothing went through no codec.
+Reading follows what the stored text says, and not the chain that reads. A text that says nothing went
+through no codec.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-import orjson
 from attrs import evolve
 
 from durable_gen._check import shown
 from durable_gen._serde import Serde, SerdeInfo
+from durable_gen.codecs._envelope import closed, envelope, opened, text_of
 from durable_gen.codecs._preview import Preview
 from durable_gen.errors import DeserializationError, UsageError
-
-MARK = "durable_gen.codecs"
-MEMBERS = frozenset({MARK, "preview", "data", "base64"})
-JSON_BEGINS = frozenset(b'{["-0123456789tfn')
 
 
 class Codec(Protocol):
@@ -138,9 +129,9 @@ class Chain:
             if encoded is not None:
                 data = encoded
                 names.append(codec.name)
-        if not names and _envelope(text) is None:
+        if not names and envelope(text) is None:
             return text
-        return _enclosed(names, info.preview, data)
+        return closed(names, info.preview, data)
 
     def loads(self, text: str, info: SerdeInfo) -> Any:
         """Read a value: by what its text says that it went through, backwards.
@@ -148,17 +139,17 @@ class Chain:
         Raises:
             DeserializationError: a codec is missing or cannot, or a required one was not used.
         """
-        envelope = _envelope(text)
-        if envelope is None:
+        found = envelope(text)
+        if found is None:
             self._complete([], info)
             return self.serde.loads(text, info)
-        names, preview, data = _opened(envelope, info)
+        names, preview, data = opened(found, info)
         self._complete(names, info)
         known = {codec.name: codec for codec in self.codecs}
         through = evolve(info, preview=preview)
         for name in reversed(names):
             data = known[name].decode(data, through)
-        return self.serde.loads(_text(data, info), info)
+        return self.serde.loads(text_of(data, info), info)
 
     def _complete(self, names: list[str], info: SerdeInfo) -> None:
         known = {codec.name for codec in self.codecs}
@@ -238,66 +229,3 @@ def _named(part: Any) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names)) or "no codec"
-
-
-# --- the text that is stored -------------------------------------------------------------------------
-
-
-def _enclosed(names: list[str], preview: Any, data: bytes) -> str:
-    envelope: dict[str, Any] = {MARK: names}
-    if preview is not None:
-        envelope["preview"] = preview
-    if _is_json(data):
-        envelope["data"] = orjson.Fragment(data)
-    else:
-        envelope["base64"] = base64.b64encode(data).decode()
-    return orjson.dumps(envelope).decode()
-
-
-def _is_json(data: bytes) -> bool:
-    """Tell whether bytes come back as they are when they are read and written as JSON."""
-    if not data or data[0] not in JSON_BEGINS:
-        return False
-    try:
-        return orjson.dumps(orjson.loads(data)) == data
-    except (ValueError, TypeError, RecursionError):
-        return False
-
-
-def _envelope(text: str) -> dict[str, Any] | None:
-    """Read what a chain has stored; None when no chain has."""
-    if MARK not in text:
-        return None
-    try:
-        found = orjson.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and MARK in found else None
-
-
-def _opened(envelope: dict[str, Any], info: SerdeInfo) -> tuple[list[str], Any, bytes]:
-    names, packed = envelope[MARK], envelope.get("base64")
-    whole = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if whole and envelope.keys() <= MEMBERS and ("data" in envelope) != ("base64" in envelope):
-        if "data" in envelope:
-            return names, envelope.get("preview"), orjson.dumps(envelope["data"])
-        if isinstance(packed, str) and (data := _unpacked(packed)) is not None:
-            return names, envelope.get("preview"), data
-    msg = f"{info.what}: its stored value is damaged: it is no text of a chain of codecs"
-    raise DeserializationError(msg)
-
-
-def _unpacked(text: str) -> bytes | None:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return data if base64.b64encode(data).decode() == text else None  # one text for some bytes
-
-
-def _text(data: bytes, info: SerdeInfo) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        msg = f"{info.what}: its stored value is damaged: what its codecs gave is no text: {error}"
-        raise DeserializationError(msg) from error

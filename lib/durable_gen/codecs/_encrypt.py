@@ -10,7 +10,7 @@ import orjson
 
 from durable_gen._serde import SerdeInfo
 from durable_gen.codecs._chain import Codec, installed
-from durable_gen.codecs._keys import Cipher, Keys, Kms, NoKey, keys_of
+from durable_gen.codecs._keys import FIXED, Cipher, Keys, Kms, NoKey, keys_of
 from durable_gen.errors import DeserializationError, SerializationError, UsageError
 
 VERSION = 1
@@ -92,13 +92,26 @@ class Encrypt(Codec):
         raise DeserializationError(msg)
 
     def _opening(self, id_: bytes) -> Cipher:
+        refused: NoKey | None = None
         for keys in self.keys:
-            cipher = keys.opening(id_)
-            if cipher is not None:
-                return cipher
+            try:
+                cipher = keys.opening(id_)
+            except NoKey as error:  # another one may still have it
+                refused = refused or error
+            else:
+                if cipher is not None:
+                    return cipher
+        if refused is not None:
+            raise refused
         given = f"none of the {len(self.keys)} given" if len(self.keys) > 1 else "not the one given"
+        fixed = id_[:1] == FIXED
+        what = (
+            f"its key ({id_[1:].hex()})"
+            if fixed
+            else "the KMS key, or the context, of its data key"
+        )
         msg = (
-            f"its key ({id_[1:9].hex()}) is {given}. Give old keys after the new one, "
+            f"{what} is {given}. Give old keys after the new one, "
             "for as long as executions need them: Encrypt(new, old)"
         )
         raise NoKey(msg)
