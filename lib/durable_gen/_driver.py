@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import inf
 
@@ -50,6 +51,9 @@ class Driver:
         try:
             return self._drive(kernel, workers)
         except _faults.Passing as fault:
+            with suppress(Exception):  # what has ended is recorded, as far as that goes now
+                for flush in kernel.rest():
+                    self.channel.checkpoint(flush.updates)
             raise fault.error from None
         finally:
             running.reset(outer)

@@ -132,6 +132,13 @@ class Kernel:
         """Ask the service what has changed, though there may be nothing to send."""
         return self._flush()
 
+    def rest(self) -> Iterator[Flush]:
+        """Say what is still to be sent when a fault ends the invocation: all but calls' starts."""
+        outbox = self.tasks.outbox
+        outbox.withdraw({call.task.id for call in outbox.starting()})
+        while outbox:
+            yield self._flush()
+
     def dropped(self) -> list[Call]:
         """Take the calls in flight that nobody wants to know of any more."""
         calls, self.tasks.dropped = self.tasks.dropped, []

@@ -336,6 +336,47 @@ def test_value_cannot_be_read_now_then_the_invocation_ends(s3, place):
     assert value == result(again(event(*log(stub))))
 
 
+def test_value_cannot_be_stored_now_then_what_ended_before_is_recorded(s3):
+    """A fault of the store ends the invocation, and takes nothing with it that has ended."""
+    stub, ran = Stub(), []
+
+    def work(name):
+        ran.append(name)
+        return card(name)
+
+    @durable(backend=stub, serde=stored(s3))
+    def handler(event, ctx):
+        with ctx.batch():
+            for name in ("one", "two", "three"):
+                yield from ctx.step(name, work, name)
+
+    s3.faults.extend([None] * 4 + [(503, "SlowDown")])
+    with pytest.raises(ClientError):
+        handler(event())
+    assert ["STEP SUCCEED one", "STEP SUCCEED two"] == [
+        line.partition(" {")[0] for line in stub.stream if "SUCCEED" in line
+    ]
+    handler.using(Stub())(event(*log(stub)))
+    assert ["one", "two", "three", "three"] == ran
+
+
+def test_value_cannot_be_stored_now_then_no_step_is_begun_that_will_not_run(s3):
+    """The start of a step that runs at most once is only recorded if it runs."""
+    stub, ran = Stub(), []
+
+    @durable(backend=stub, serde=stored(s3))
+    def handler(event, ctx):
+        pay = ctx.step("pay", lambda: ran.append(1), semantics=Semantics.AT_MOST_ONCE)
+        yield from ctx.all(pay, lambda ctx: card())
+
+    s3.faults.append((503, "SlowDown"))
+    with pytest.raises(ClientError):
+        handler(event())
+    assert [] == [line for line in stub.stream if "pay" in line]
+    handler.using(Stub())(event(*log(stub)))
+    assert [1] == ran
+
+
 def test_step_whose_value_cannot_be_stored_now_then_it_runs_again():
     """At least once: what the step did is not lost from sight, it is done again."""
     ran = []
