@@ -520,7 +520,8 @@ def test_step_result_over_the_limit_fails_the_step_at_once():
         "PayloadTooLarge",
         (
             "step 'fetch': its value takes 1048577 bytes as text, and the service keeps at most "
-            "1048576 of an operation: keep it elsewhere (S3, a table) and return where"
+            "1048576 of an operation: keep it elsewhere (S3, a table) and return where, or give it a "
+            "serde that does: Json() | S3(bucket)"
         ),
     ) == failure(yielded(lambda ctx: ctx.step("fetch", fetch), stub))
     assert [1] == ran

@@ -22,6 +22,7 @@ import json
 import logging
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -31,11 +32,11 @@ import pytest
 from attrs import frozen
 
 import durable_gen
-from durable_gen import errors
+from durable_gen import codecs, errors
 from durable_gen.local import Idle, Service, VirtualClock
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/workflows.md", "docs/deploying.md")
+PAGES = ("README.md", "docs/workflows.md", "docs/deploying.md", "docs/serdes.md")
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
     r"(?:<!-- run: (?P<run>.*?) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
@@ -137,8 +138,9 @@ def compare(run: dict[str, Any], shown: str | None, description: dict[str, Any])
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_runs_and_gives_what_it_says(page, module, caplog):
+def test_page_runs_and_gives_what_it_says(page, module, caplog, monkeypatch, tmp_path):
     """Every Python block of a page runs, and each handler ends as the comment after it says."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     caplog.set_level(logging.INFO, "durable_gen.workflow")
     for block in blocks(page):
         execute(page, block, module)
@@ -172,11 +174,12 @@ def test_handler_of_the_readme_gives_what_it_returns(module):
     compare(run, None, ended(module.handler, run))
 
 
-def test_every_handler_of_the_guide_is_run():
-    """No block of the guide defines `handler` without saying, or asserting, what comes of it."""
+@pytest.mark.parametrize("page", ["docs/workflows.md", "docs/serdes.md"])
+def test_every_handler_of_the_guide_is_run(page):
+    """No block of a guide defines `handler` without saying, or asserting, what comes of it."""
     silent = [
         block.line
-        for block in blocks("docs/workflows.md")
+        for block in blocks(page)
         if "def handler(" in block.code and block.run is None and "assert " not in block.code
     ]
     assert [] == silent
@@ -219,7 +222,7 @@ def test_tree_of_errors_is_drawn_as_it_is():
     assert {"DurableError", *tree(errors.DurableError)} == set(drawn[1].splitlines())
 
 
-@pytest.mark.parametrize("name", durable_gen.__all__)
+@pytest.mark.parametrize("name", [*durable_gen.__all__, *codecs.__all__])
 def test_public_name_is_mentioned(name):
     """Every public name is in the README or in the docs, in code."""
     pages = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]

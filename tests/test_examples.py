@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,10 +26,14 @@ def commands():
     return {name: shlex.split(command) for command, name in found}
 
 
-def start(arguments):
+def start(arguments, **environment):
     command = [sys.executable, "-m", "durable_gen.cli", *arguments]
     streams = {"stdin": subprocess.DEVNULL, "capture_output": True}
-    return subprocess.run(command, cwd=ROOT, text=True, timeout=60, check=False, **streams)
+    with tempfile.TemporaryDirectory() as temporary:  # for what an example leaves
+        env = {**os.environ, "TMPDIR": temporary, **environment}
+        return subprocess.run(
+            command, cwd=ROOT, text=True, timeout=60, check=False, env=env, **streams
+        )
 
 
 def outcome(name, *options, event=None):
@@ -115,3 +121,21 @@ def test_second_reminder_is_answered_then_there_is_no_third():
     result, progress = outcome("subflows", "--callback", "ask 1=true")
     assert {"currency": "EUR", "rate": 1.0836, "confirmed": True} == result
     assert "ask 2" not in progress
+
+
+def test_private_order_then_the_log_has_no_card_and_the_statement_lies_in_a_file(tmp_path):
+    """What is written to the disk: names and previews in the clear, no card, and 2 MB elsewhere."""
+    (tmp_path / "values").mkdir()
+    store = tmp_path / "orders.sqlite"
+    ran = start(
+        [*commands()["private_order"], "--store", str(store)], ORDERS_PATH=str(tmp_path / "values")
+    )
+    assert 0 == ran.returncode, ran.stderr
+    log = b"".join(path.read_bytes() for path in tmp_path.glob("orders.sqlite*"))
+    shown = [b"checkout-7", b"last4", b"receipt-7899-129"]
+    assert [True] * 3 + [False] * 2 == [
+        word in log for word in (*shown, b"4000 0012", b"Ada Lovelace")
+    ]
+    (statement,) = (tmp_path / "values").glob("*/*")
+    assert 500_000 < statement.stat().st_size < 2_000_000
+    assert b"Ada Lovelace" not in statement.read_bytes()

@@ -4,11 +4,14 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import durable_gen
+from durable_gen import codecs
 
 ROOT = Path(durable_gen.__file__).parent
 PACKAGE = "durable_gen"
@@ -43,7 +46,7 @@ ROWS = (
     # what a workflow receives
     ("_messages", "_branches", "context"),
     # edges: values <-> text; wire <-> model; hooks; botocore
-    ("_step", "_serde", "_codec", "logging", "plugins", "_hooks", "_faults", "backends"),
+    ("_step", "_serde", "_faults", "_codec", "codecs", "logging", "plugins", "_hooks", "backends"),
     # edge: performs what the kernel asks for
     ("_workers", "_park", "_channel", "_stage", "_driver"),
     # edge: @durable
@@ -64,7 +67,7 @@ def module_name(path):
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
-    if parts and parts[0] in ("local", "testing", "cli", "backends"):
+    if parts and parts[0] in ("local", "testing", "cli", "backends", "codecs"):
         parts = parts[:1]
     return ".".join(parts)
 
@@ -237,9 +240,32 @@ def test_errors_then_every_one_is_public():
     assert set() == ours - EXPORTED
 
 
-def members(name):
+def test_public_names_of_codecs_then_all_are_listed_in_the_architecture():
+    """What stands beside the package itself is public by being listed too."""
+    text = (ROOT.parent.parent / "docs" / "architecture.md").read_text("utf-8")
+    listed = text.partition("from durable_gen.codecs import (")[2].partition("\n)")[0]
+    words = {word for line in listed.splitlines() for word in line.partition("#")[0].split()}
+    assert set(codecs.__all__) == {word.strip(",") for word in words}
+
+
+def test_import_then_nothing_is_imported_that_a_value_may_never_need():
+    """A cold start pays for no client, no compression and no cipher before a value needs them."""
+    program = (
+        "import sys; from durable_gen import Json; first = 'durable_gen.codecs' in sys.modules; "
+        "from durable_gen.codecs import *; "
+        "Json() | Zstd() | Encrypt(bytes(32), Kms('alias/x')) | S3('values'); Files('/mnt/values'); "
+        "print(first, sorted({name.partition('.')[0] for name in sys.modules} & "
+        "{'botocore', 'cryptography', 'cattrs', 'compression'}), 'backports.zstd' in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "False [] False\n" == ran.stdout
+
+
+def members(place, name):
     """List a public class's own public members, and the thing itself."""
-    thing = getattr(durable_gen, name)
+    thing = getattr(place, name)
     yield name, thing
     if inspect.isclass(thing):
         for member, value in vars(thing).items():
@@ -251,8 +277,9 @@ def members(name):
 
 DOCUMENTED = [
     pytest.param(value, id=label)
-    for name in sorted(EXPORTED - {"Flow", "VERSION"})
-    for label, value in members(name)
+    for place, names in ((durable_gen, EXPORTED - {"Flow", "VERSION"}), (codecs, codecs.__all__))
+    for name in sorted(names)
+    for label, value in members(place, name)
 ]
 
 

@@ -70,6 +70,7 @@ class Branching:
         """
         named: Iterable[tuple[str, Callable[..., Any]]]
         _check.iterable("ctx.parallel(name, flows): flows", flows)
+        _check.serde("ctx.parallel(serde=...)", serde)
         if isinstance(flows, Mapping):
             named = flows.items()
         else:
@@ -154,6 +155,7 @@ class Branching:
         """
         _check.iterable("ctx.map(name, items, flow): items", items)
         _check.function("ctx.map(name, items, flow): flow", flow)
+        _check.serde("ctx.map(serde=...)", serde)
         virtual = _virtual(nesting)
         children: list[Child[Any]] = [
             Child(

@@ -157,6 +157,22 @@ def one_of(what: str, value: Any, kinds: type, expected: str) -> Any:
     return value
 
 
+def serde(what: str, value: Any) -> Any:
+    """Check what stores values: a serde, or None for the default."""
+    if value is None:
+        return None
+    if isinstance(value, type):
+        msg = f"{what} must be an instance: write {value.__name__}()"
+        raise UsageError(msg)
+    if hasattr(value, "dumps") and hasattr(value, "loads"):
+        return value
+    if hasattr(value, "encode") and hasattr(value, "decode") and not isinstance(value, str):
+        msg = f"{what} must be a serde, and {value!r:.80} is a codec: write Json() | {value!r:.80}"
+        raise UsageError(msg)
+    msg = f"{what} must be a serde, with dumps() and loads(), or None, not {shown(value)}"
+    raise UsageError(msg)
+
+
 def sub_type(word: str | None) -> str | None:
     """Check a sub type: 1 to 32 characters (service model: OperationSubType)."""
     if word is None:

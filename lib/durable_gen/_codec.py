@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from durable_gen._check import shown
 from durable_gen._failure import describe
+from durable_gen._faults import Passing, passes
 from durable_gen._model import MAX_RESPONSE, MAX_RESULT, Raw, Type
 from durable_gen._ops import (
     CallbackResult,
@@ -167,9 +168,11 @@ class Values:
     default: Serde = JSON
     memo: dict[Any, Any] = field(init=False, factory=dict, repr=False)
 
-    def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
+    def dumps(
+        self, op: Op[Any], value: Any, operation_id: str, attempt: int, *, kept: bool = True
+    ) -> str:
         """Encode what an operation gives."""
-        info = self._info(op, operation_id, attempt)
+        info = self._info(op, operation_id, attempt, kept=kept)
         return _written(self._serde(op), value, info)
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
@@ -187,6 +190,7 @@ class Values:
         except DeserializationError:
             raise
         except Exception as error:
+            _let_pass(error, f"{info.what}: its value could not be read now")
             msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
             raise DeserializationError(msg) from error
 
@@ -197,7 +201,7 @@ class Values:
 
     def plain(self, op: Op[Any]) -> bool:
         """Tell whether what an operation gives is encoded as JSON."""
-        return isinstance(self._serde(op), Json)
+        return getattr(self._serde(op), "writes_json", False)
 
     def result(self, flow: Any, value: Any) -> str:
         """Encode what the handler returns, as JSON."""
@@ -209,9 +213,11 @@ class Values:
         outside = type(op) in OUTSIDE
         return getattr(op, "serde", None) or (JSON if outside else self.default)
 
-    def _info(self, op: Op[Any], operation_id: str, attempt: int = 0) -> SerdeInfo:
+    def _info(
+        self, op: Op[Any], operation_id: str, attempt: int = 0, *, kept: bool = True
+    ) -> SerdeInfo:
         what = label(op)
-        return SerdeInfo(what, type_of(op), operation_id, self.arn, attempt)
+        return SerdeInfo(what, type_of(op), operation_id, self.arn, attempt, kept=kept)
 
 
 def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
@@ -220,6 +226,7 @@ def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
     except SerializationError:
         raise
     except Exception as error:
+        _let_pass(error, f"{info.what}: its value could not be stored now")
         msg = f"{info.what}: its serde raised {type(error).__name__}: {error}"
         raise SerializationError(msg) from error
     if not isinstance(text, str):
@@ -232,6 +239,17 @@ def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
             msg = f"{info.what}: its serde's text cannot be sent: {error}"
             raise SerializationError(msg) from error
     return text
+
+
+def _let_pass(error: Exception, what: str) -> None:
+    """Let a fault that may pass end the invocation, so that Lambda invokes again.
+
+    The step whose value could not be stored then runs again, as after any crash; one that runs at
+    most once does not.
+    """
+    if passes(error):
+        error.add_note(f"{what}; Lambda is to invoke again")
+        raise Passing(error)
 
 
 def type_of(op: Op[Any]) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import inf
 
-from durable_gen import _park
+from durable_gen import _faults, _park
 from durable_gen._channel import Channel
 from durable_gen._effects import Calls, Done, Flush, Idle, Park, running
 from durable_gen._kernel import Kernel
@@ -43,12 +44,17 @@ class Driver:
         Raises:
             TokenSpent: the token is no longer valid.
             CheckpointFailed: the service refused a checkpoint.
-            Exception: a fault of the service that did not pass in time.
+            Exception: a fault of the service that did not pass in time, or one of a serde's store.
         """
         workers = self.stage.workers(max_workers) if self.stage else Workers(max_workers)
         outer = running.set(None)  # a workflow that is run inside a step is no part of it
         try:
             return self._drive(kernel, workers)
+        except _faults.Passing as fault:
+            with suppress(Exception):  # what has ended is recorded, as far as that goes now
+                for flush in kernel.rest():
+                    self.channel.checkpoint(flush.updates)
+            raise fault.error from None
         finally:
             running.reset(outer)
             workers.close()

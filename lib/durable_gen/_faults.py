@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from typing import Any, Literal
 
 from durable_gen.errors import CheckpointFailed
@@ -91,3 +93,56 @@ def refused(error: Exception) -> CheckpointFailed:
     failed = CheckpointFailed(f"the service refused the call: {error}")
     failed.__cause__ = error
     return failed
+
+
+# --- faults of stores and key services that a serde uses --------------------------------------------
+
+PASSING_ERRNO = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.EINTR,
+        errno.EIO,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOTCONN,
+        errno.EREMOTEIO,
+        errno.ESTALE,
+    }
+)
+PASSING_BOTOCORE = (
+    "ConnectionError",
+    "CredentialRetrievalError",
+    "HTTPClientError",
+    "IncompleteReadError",
+    "NoCredentialsError",
+)
+
+
+class Passing(BaseException):
+    """A fault that may pass ends the invocation: no workflow, and no record, takes it for its own.
+
+    Args:
+        error: the fault, for Lambda to see.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether what a serde raised may pass, so that Lambda should invoke again."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    if _botocore(error, "ClientError"):
+        return meaning(error) in ("passing", "broken")
+    if _botocore(error, *PASSING_BOTOCORE):
+        return True
+    return isinstance(error, OSError) and error.errno in PASSING_ERRNO
+
+
+def _botocore(error: Exception, *names: str) -> bool:
+    """Tell whether an error is one of botocore's, without importing it."""
+    module = sys.modules.get("botocore.exceptions")
+    return module is not None and isinstance(error, tuple(getattr(module, name) for name in names))

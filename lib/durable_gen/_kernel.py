@@ -41,7 +41,7 @@ from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._scope import Execution, Scope, foreign
 from durable_gen._tasks import Tasks
 from durable_gen._values import Values, register
-from durable_gen.errors import CheckpointFailed, UsageError
+from durable_gen.errors import CheckpointFailed, DeserializationError, UsageError
 
 LATER = object()  # instead of what a generator yielded: it goes on when it is its turn
 
@@ -137,6 +137,13 @@ class Kernel:
     def refresh(self) -> Flush:
         """Ask the service what has changed, though there may be nothing to send."""
         return self._flush()
+
+    def rest(self) -> Iterator[Flush]:
+        """Say what is still to be sent when a fault ends the invocation: all but calls' starts."""
+        outbox = self.tasks.outbox
+        outbox.withdraw({call.task.id for call in outbox.starting()})
+        while outbox:
+            yield self._flush()
 
     def dropped(self) -> list[Call]:
         """Take the calls in flight that nobody wants to know of any more."""
@@ -317,7 +324,9 @@ class Kernel:
             unused = None
         fault = unused or unread(fiber, outcome, self.tasks.closed, last=fiber is self.root)
         if fault is not None:
-            self.execution.fail(fault)
+            cause = outcome.error if isinstance(outcome, Err) else None
+            # A record that cannot be read is why the rest of the log was not come to.
+            self.execution.fail(cause if isinstance(cause, DeserializationError) else fault)
             return
         scope.over = "its flow has ended"
         if task is None:

@@ -43,6 +43,9 @@ class SerdeInfo:
         execution_arn: the execution's ARN.
         attempt: the attempt that made the value; 0 when it is read.
         hint: what to do about a value that JSON has no word for.
+        kept: whether the text is stored. That of a virtual child is not: it is found anew on every
+            replay, so nothing should be left elsewhere for it.
+        preview: what a chain shows of the value in the clear; codecs are told.
     """
 
     what: str
@@ -51,6 +54,8 @@ class SerdeInfo:
     execution_arn: str
     attempt: int = 0
     hint: str = ANNOTATE
+    kept: bool = True
+    preview: Any = None
 
 
 class Serde(Protocol):
@@ -65,6 +70,8 @@ class Serde(Protocol):
 
 class Json:
     """JSON by orjson; values with a type annotation are structured by cattrs."""
+
+    writes_json = True
 
     def dumps(self, value: Any, info: SerdeInfo) -> str:
         """Write a value as JSON, if it can be read back as what it is.

@@ -399,7 +399,8 @@ class Tasks:
                     assert task.body is not None
                     text = task.body.scope.text
                 else:
-                    text = self.values.dumps(op, outcome.value, task.id, attempt)
+                    kept = _kept(task)
+                    text = self.values.dumps(op, outcome.value, task.id, attempt, kept=kept)
                 if isinstance(op, Child):
                     outcome = Ok("")  # what stands for a result that is too large
                 else:
@@ -538,6 +539,18 @@ class Tasks:
 
 def _at_most_once(op: Op[Any]) -> bool:
     return type(op) is Step and op.semantics is Semantics.AT_MOST_ONCE
+
+
+def _kept(task: Task) -> bool:
+    """Tell whether the text of what a task gives goes into the log, in its own record or another's."""
+    while not task.recorded or task.again:  # found anew on every replay
+        outer = task.owner
+        if outer is None and task.fiber is not None and task.fiber.task is not None:
+            outer = task.fiber.task if passes(task.fiber.task.op) else None
+        if outer is None:
+            return False
+        task = outer
+    return True
 
 
 def _handed(value: Any, scope: Scope) -> Any:

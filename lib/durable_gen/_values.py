@@ -31,7 +31,9 @@ NONE: Mapping[int, BaseException] = MappingProxyType({})
 class Values(Protocol):
     """Turns values into text and back; the edges have one."""
 
-    def dumps(self, op: Op[Any], value: Any, operation_id: str, attempt: int) -> str:
+    def dumps(
+        self, op: Op[Any], value: Any, operation_id: str, attempt: int, *, kept: bool = True
+    ) -> str:
         """Encode what an operation gives, or raise SerializationError."""
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
@@ -79,6 +81,8 @@ def load(
         return load(values, op.inner()[0], operation_id(id, 1), scope, text)
     if isinstance(op, CreateCallback):
         return Callback(text, op.name, id, op, scope.made_anywhere)
+    if isinstance(op, CallbackResult):
+        id = op.callback.operation_id  # noqa: A001 - it is the callback's, wherever it is awaited
     return values.loads(op, text, id)
 
 
@@ -115,5 +119,6 @@ def check_size(op: Op[Any], text: str) -> None:
         msg = (
             f"{what} takes {size} bytes as text, and the service keeps at most {MAX_PAYLOAD} of an "
             f"operation: keep it elsewhere (S3, a table) and {'send' if sent else 'return'} where"
+            f"{'' if sent else ', or give it a serde that does: Json() | S3(bucket)'}"
         )
         raise PayloadTooLarge(msg)

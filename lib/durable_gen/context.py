@@ -230,6 +230,8 @@ class Context(Branching):
             _check.one_of("ctx.step(semantics=...)", semantics, Semantics, expected)
         if timeout is not None:
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
+        if serde is not None:
+            _check.serde("ctx.step(serde=...)", serde)
         if name not in good_names:
             name = _check.name(name)
         op: Op[Any] = Step(name, fn, args, retry, timeout, semantics, serde, returns, compensate)
@@ -346,6 +348,7 @@ class Context(Branching):
         if poll is None:
             poll = Poll()
         _check.one_of("ctx.wait_for_condition(poll=...)", poll, Poll, "a Poll or None")
+        _check.serde("ctx.wait_for_condition(serde=...)", serde)
         return self._make(Condition(_check.name(name), check, initial, poll, serde, returns))
 
     def callback(
@@ -363,7 +366,7 @@ class Context(Branching):
             name: the callback's name.
             timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
             heartbeat: seconds without a heartbeat after which it does; None for no limit.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             returns: the type that the answer is read as.
 
         Returns:
@@ -374,7 +377,7 @@ class Context(Branching):
                 _check.name(name),
                 _check.deadline("ctx.callback(timeout=...)", timeout),
                 _check.deadline("ctx.callback(heartbeat=...)", heartbeat),
-                serde,
+                _check.serde("ctx.callback(serde=...)", serde),
                 returns,
             )
         )
@@ -398,7 +401,7 @@ class Context(Branching):
             timeout: seconds after which it fails with CallbackTimedOut; None for no limit.
             heartbeat: seconds without a heartbeat after which it does; None for no limit.
             retry: when `submit` is tried again.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             returns: the type that the answer is read as.
 
         Returns:
@@ -412,6 +415,7 @@ class Context(Branching):
         _check.function("ctx.wait_for_callback(name, submit): submit", submit)
         _check.deadline("ctx.wait_for_callback(timeout=...)", timeout)
         _check.deadline("ctx.wait_for_callback(heartbeat=...)", heartbeat)
+        _check.serde("ctx.wait_for_callback(serde=...)", serde)
         how = {"timeout": timeout, "heartbeat": heartbeat, "serde": serde, "returns": returns}
         args = (_check.name(name), submit, how, retry)
         return self._make(
@@ -445,7 +449,7 @@ class Context(Branching):
             function: the function's name or ARN; a durable one with its qualifier.
             payload: what it is sent, as JSON.
             tenant_id: the tenant that it runs for.
-            serde: how the answer is read; by default the handler's, JSON.
+            serde: how the answer is read; by default as JSON, whatever the handler's.
             payload_serde: how the payload is written; by default as JSON.
             returns: the type that the answer is read as.
 
@@ -458,6 +462,8 @@ class Context(Branching):
         if not isinstance(function, str) or not function:
             msg = f"ctx.invoke(name, function): function must be a name or ARN, not {function!r}"
             raise UsageError(msg)
+        _check.serde("ctx.invoke(serde=...)", serde)
+        _check.serde("ctx.invoke(payload_serde=...)", payload_serde)
         return self._make(
             Invoke(_check.name(name), function, payload, tenant_id, serde, payload_serde, returns)
         )
@@ -518,6 +524,7 @@ class Context(Branching):
                 with `@durable_error`.
         """
         _check.function("ctx.child(name, flow, *args): flow", flow)
+        _check.serde("ctx.child(serde=...)", serde)
         return self._make(
             Child(_check.name(name), flow, args, serde, returns, _check.sub_type(sub_type), virtual)
         )

@@ -235,6 +235,7 @@ def durable(
     _check.whole("@durable(max_workers=...)", max_workers)
     _check.seconds("@durable(deadline_margin=...)", deadline_margin)
     _check.one_of("@durable(budget=...)", budget, Budget, "a Budget")
+    _check.serde("@durable(serde=...)", serde)
     if retry is not None:
         _check.one_of("@durable(retry=...)", retry, Retry, "a Retry or None")
     if flow is None:

@@ -16,14 +16,18 @@ from durable_gen import (
     Completion,
     Context,
     Flow,
+    Json,
     Op,
     Poll,
     Progress,
     Retry,
     Semantics,
+    Serde,
+    SerdeInfo,
     durable,
     durable_error,
 )
+from durable_gen.codecs import S3, Chain, Codec, Encrypt, Files, Kms, Preview, ReadOnly, Zstd
 
 
 class Order: ...
@@ -358,3 +362,38 @@ wrong_retry = Retry(3)  # type: ignore[call-arg]
 wrong_attempts = Retry(max_attempts="3")  # type: ignore[arg-type]
 wrong_jitter = Poll(jitter="some")  # type: ignore[arg-type]
 wrong_completion = Completion(min_successful="1")  # type: ignore[arg-type]
+
+
+# --- serdes and codecs -------------------------------------------------------------------------------
+
+
+class Mine:
+    """A user's serde: it has the two methods, and needs no base class."""
+
+    def dumps(self, value: Any, info: SerdeInfo) -> str:
+        raise NotImplementedError
+
+    def loads(self, text: str, info: SerdeInfo) -> Any:
+        raise NotImplementedError
+
+
+class Rot(Codec):
+    """A user's codec: a subclass, so that `|` works."""
+
+    name = "rot"
+
+    def encode(self, data: bytes, info: SerdeInfo) -> bytes | None:
+        raise NotImplementedError
+
+    def decode(self, data: bytes, info: SerdeInfo) -> bytes:
+        raise NotImplementedError
+
+
+def chains(key: bytes) -> Serde:
+    assert_type(Json() | Zstd(), Chain)
+    assert_type(Mine() | Rot() | Preview("id"), Chain)
+    assert_type(Json() | ReadOnly(Files("/mnt/values")) | S3("values"), Chain)
+    Encrypt(key, lambda: key, lambda: [key], Kms("alias/orders"))
+    Encrypt("key")  # type: ignore[arg-type]
+    Json() | Json()  # type: ignore[operator]
+    return Chain(Mine(), Zstd(), Encrypt(key), preview=Preview("id"))
