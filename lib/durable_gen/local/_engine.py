@@ -99,8 +99,9 @@ class Engine:
 
     def row(self, arn: str) -> Execution | None:
         """Find an execution's row alone."""
-        journal = self._journals.get(arn)
-        return journal.row if journal is not None else self.store.execution(arn)
+        with self.lock:
+            journal = self._journals.get(arn)
+            return journal.row if journal is not None else self.store.execution(arn)
 
     def knows(self, arn: str) -> bool:
         """Tell whether there is such an execution."""

@@ -13,7 +13,7 @@ from typing import Any
 from durable_gen.local import _starts
 from durable_gen.local._engine import Engine
 from durable_gen.local._functions import ACCOUNT, REGION, Answer, Function, Name
-from durable_gen.local._host import Call, Host, Unreachable, body_of
+from durable_gen.local._host import Call, Host, Unreachable, body_of, encoded
 from durable_gen.local._reads import place
 from durable_gen.local._rules import PAYLOAD_LIMIT, SYNC_LIMIT, Refused, size
 from durable_gen.local._tokens import seal
@@ -82,13 +82,12 @@ class Front:
         if not self._engine.closing(arn).wait(PATIENCE):
             text = f"The execution has not closed within {PATIENCE:g} seconds; it goes on: {arn}"
             raise fault(code="ServiceException", message=text, operation="Invoke")
-        with self._engine.lock:
-            outcome = self._engine.row(arn)
+        outcome = self._engine.row(arn)
         if outcome is None or outcome.status != "SUCCEEDED":
             error = (outcome.error if outcome else None) or {}
             failed = {"FunctionError": "Unhandled", "Payload": body_of(error).encode()}
             return {"StatusCode": 200, **failed, **found}
-        return {"StatusCode": 200, "Payload": _bytes(outcome.result or ""), **found}
+        return {"StatusCode": 200, "Payload": encoded(outcome.result or ""), **found}
 
     def _call(
         self, function: Function, kind: str, text: str, trace: str | None, request: dict[str, Any]
@@ -113,7 +112,7 @@ class Front:
         if answer.error is not None:
             failed = {"FunctionError": "Unhandled", "Payload": body_of(answer.error).encode()}
             return {**found, **failed}
-        return {**found, "Payload": _bytes(answer.text)}
+        return {**found, "Payload": encoded(answer.text)}
 
     def _ask(self, call: Call) -> Answer:
         try:
@@ -217,10 +216,6 @@ def _text(payload: Any) -> str:
         raise fault(
             code="InvalidRequestContentException", message=text, operation="Invoke"
         ) from None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _client_context(word: str | None) -> str | None:

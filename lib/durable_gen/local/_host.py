@@ -98,6 +98,11 @@ class InProcess:
         """Do nothing: what runs ends with the process."""
 
 
+def encoded(text: str) -> bytes:
+    """Write JSON text as UTF-8; a lone surrogate, which that cannot write, as JSON's escape for it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def error_of(body: bytes | str) -> ErrorObject:
     """Read the body that Lambda answers with when a function failed."""
     try:

@@ -257,7 +257,8 @@ class Service:
 
     def executions(self) -> list[str]:
         """List the ARNs of all executions, oldest first."""
-        return [row.arn for row in self._engine.store.executions()]
+        with self._engine.lock:
+            return [row.arn for row in self._engine.store.executions()]
 
     def pending_callbacks(self, arn: str) -> tuple[PendingCallback, ...]:
         """List an execution's open callbacks, in the order in which they were created.
