@@ -64,6 +64,7 @@ TEMPLATE = """
         Type: AWS::Serverless::Function
         Properties:
           Handler: flows.plain
+          EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}
           LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: DEBUG}
       table:
         Type: AWS::DynamoDB::Table
@@ -139,6 +140,7 @@ def test_template_served_then_its_functions_run(served, code, tmp_path, options)
     found = until(lambda: one.closed(arn))
     assert json.loads(found["Result"]) == [20, {"paid": 20, "by": "plain"}, {"n": 1}]
     assert f"  export AWS_ENDPOINT_URL_LAMBDA={one.endpoint}\n" in one.said
+    assert "  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n" in one.said
     assert one.end(signal.SIGTERM) == 0
 
 
@@ -241,6 +243,7 @@ def test_template_then_functions_with_references_resolved(code, tmp_path):
         "OTHER": "plain:1",
     }
     assert (plain.durable, plain.log_format, plain.log_level) == (False, "JSON", "DEBUG")
+    assert [(f.retries, f.age) for f in (order, plain)] == [(2, 21_600), (0, 60)]
 
 
 @pytest.mark.parametrize(
@@ -253,6 +256,10 @@ def test_template_then_functions_with_references_resolved(code, tmp_path):
         (
             "Resources: {f: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, DurableConfig: {}}}}",
             "expected DurableConfig.ExecutionTimeout to be a number, got None",
+        ),
+        (
+            "Resources: {f: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, EventInvokeConfig: {MaximumRetryAttempts: many}}}}",
+            "expected EventInvokeConfig.MaximumRetryAttempts to be a number, got 'many'",
         ),
     ],
 )
