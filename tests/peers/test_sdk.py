@@ -53,6 +53,15 @@ def test_fan_out_of_awss_sdk_then_every_branch_has_its_outcome(shop):
     assert trace[-4:] == ["ContextSucceeded", "ContextSucceeded", "|", "ExecutionSucceeded"]
 
 
+def test_more_state_than_an_event_carries_then_read_in_pages(shop):
+    """Seven megabytes of results come to the second invocation in pages, and none is lost."""
+    found = shop.closed(shop.start("bulk", "x"))
+    assert json.loads(found["Result"]) == 30 * 240_000 + 50
+    assert shop.trace(found["DurableExecutionArn"]).endswith(
+        "StepSucceeded WaitStarted | WaitSucceeded | ExecutionSucceeded"
+    )
+
+
 def test_process_of_awss_sdk_dies_then_the_step_is_run_again(shop, tmp_path):
     """A sandbox that dies ends its invocation, and the next one goes on."""
     found = shop.closed(shop.start("crash", str(tmp_path / "crashed")))

@@ -134,19 +134,21 @@ def _owe(engine: Engine, journal: Journal, now: int) -> None:
         _lives.deliver(engine, journal, journal.operations[id_], now)
 
 
-def unreached(engine: Engine, arn: str, *, gone: bool) -> None:
+def unreached(engine: Engine, arn: str, event: str, *, gone: bool) -> None:
     """Take back an invocation that no host has run; the history does not mention it.
 
     Args:
         engine: the service's state.
         arn: the execution.
+        event: what the function would have got; what it names is named again to the next try.
         gone: whether there is no such function any more; otherwise it is tried again.
     """
     with engine.transaction() as now:
         journal = _running(engine, arn)
         if journal is None:
             return
-        journal.set(running=False)
+        told = json.loads(event)["UpdatedOperationIds"]
+        journal.set(running=False, fresh=(*told, *journal.row.fresh))
         if journal.row.open and not gone:
             engine.retry(journal, now, 1)
         if not gone:

@@ -97,7 +97,7 @@ class Work:
             _invocations.reached(engine, job.arn, job.id, answer)
             return Called(job.arn, job.id)
         if isinstance(answer, Unreachable):
-            _invocations.unreached(engine, job.arn, gone=answer.gone)
+            _invocations.unreached(engine, job.arn, job.call.event, gone=answer.gone)
         else:
             row = engine.row(job.arn)
             if row is not None:

@@ -115,6 +115,14 @@ def echo(event, context):
 
 
 @durable_execution
+def bulk(event, context):
+    """Remember more than one event can carry, and count it after a wait."""
+    kept = [context.step(lambda _, n=n: f"{n}" + event * 240_000, f"page {n}") for n in range(30)]
+    context.wait(SECOND, "put it away")
+    return sum(map(len, kept))
+
+
+@durable_execution
 def crash(event, context):
     """Die in the first attempt of a step."""
 
