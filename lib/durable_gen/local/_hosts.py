@@ -113,8 +113,10 @@ class Remote:
             text = answer["Payload"].read()
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             gone = code == "ResourceNotFoundException"
-            raise Unreachable(code, message, gone=gone) from error
+            passing = status == 429 or status >= 500
+            raise Unreachable(code, message, gone=gone, passing=passing) from error
         except ReadTimeoutError:
             return Answer(error=_late())
         except BotoCoreError as error:

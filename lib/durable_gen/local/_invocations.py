@@ -190,7 +190,7 @@ def reached(engine: Engine, arn: str, id_: str, given: Answer | Unreachable) -> 
     While the invocation that called it still runs, the answer is held back.
     """
     if isinstance(given, Unreachable):
-        given = Answer(error={"ErrorType": given.code, "ErrorMessage": given.message})
+        given = Answer(error=given.error)
     elif given.error is None and size(given.text) > PAYLOAD_LIMIT:
         text = f"The answer has {size(given.text)} bytes, the limit is {PAYLOAD_LIMIT}."
         given = Answer(error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": text})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from durable_gen.local import _ending, _invocations, _queue
-from durable_gen.local._engine import Engine
+from durable_gen.local._engine import LOGGER, Engine
 from durable_gen.local._functions import Answer
 from durable_gen.local._host import Call, Unreachable
 from durable_gen.local._reports import Called, Invoked
@@ -96,12 +96,13 @@ class Work:
         if job.id:
             _invocations.reached(engine, job.arn, job.id, answer)
             return Called(job.arn, job.id)
+        if isinstance(answer, Unreachable) and not (answer.gone or answer.passing):
+            answer = Answer(error=answer.error)
         if isinstance(answer, Unreachable):
+            LOGGER.warning("No host has run %s: %s: %s", job.arn, answer.code, answer.message)
             _invocations.unreached(engine, job.arn, job.call.event, gone=answer.gone)
-        else:
-            row = engine.row(job.arn)
-            if row is not None:
-                _invocations.end(engine, job.arn, _ending.read(answer, row.limit))
+        elif (row := engine.row(job.arn)) is not None:
+            _invocations.end(engine, job.arn, _ending.read(answer, row.limit))
         return Invoked(job.arn, self.status(job.arn))
 
     def lose(self, job: Job) -> None:
