@@ -17,13 +17,14 @@ def eventually(condition):
 
 
 def gone(pid):
-    """Tell whether a process has ended; one that nobody has buried yet has."""
+    """Tell whether a process has ended, with all its threads; one that nobody has buried yet has."""
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat").read_text("ascii")
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (ProcessLookupError, FileNotFoundError):
         return not Path("/proc/self/stat").exists() or not Path(f"/proc/{pid}").exists()
-    return stat.rpartition(")")[2].split()[0] in "ZX"
+    return threads == 1 and stat.rpartition(")")[2].split()[0] in "ZX"
 
 
 def pids(path):

@@ -1,8 +1,11 @@
+import threading
+
 import pytest
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
+from durable_gen.local import MemoryStore
 from local.staging import (
     PENDING,
     Stage,
@@ -220,3 +223,52 @@ def test_observer_then_told_of_all_in_order_and_its_faults_do_no_harm(caplog):
     assert [n for n in told if isinstance(n, int)] == [1, 2]
     assert told[1] == 1
     assert "observer raised" in caplog.text
+
+
+class Alone(MemoryStore):
+    """A store that tells when two threads are in it at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.entered = threading.Lock()
+        self.overlaps = []
+
+    def execution(self, arn):
+        return self._alone("execution", super().execution, arn)
+
+    def executions(self):
+        return self._alone("executions", lambda: list(MemoryStore.executions(self)))
+
+    def write(self, changes):
+        return self._alone("write", super().write, changes)
+
+    def _alone(self, name, act, *arguments):
+        if not self.entered.acquire(blocking=False):
+            self.overlaps.append(name)
+            return act(*arguments)
+        try:
+            threading.Event().wait(0.002)
+            return act(*arguments)
+        finally:
+            self.entered.release()
+
+
+def test_many_threads_then_one_at_a_time_in_the_store():
+    """The store is let in by one thread at a time, whoever asks for what."""
+    stage = Stage(store=Alone())
+    store = stage.service._engine.store
+    stage.act("f", *[lambda t: PENDING] * 100)
+    gone = stage.service.start("f", "{}")
+    stage.client.stop_durable_execution(DurableExecutionArn=gone)
+    stage.client.delete_durable_execution(DurableExecutionArn=gone)
+    acts = [
+        lambda: stage.service.start("f", "{}"),
+        stage.service.executions,
+        lambda: stage.service._work.status(gone),
+    ]
+    threads = [threading.Thread(target=lambda act=act: [act() for _ in range(20)]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(stage.service.executions()), store.overlaps) == (20, [])

@@ -200,26 +200,6 @@ def test_one_connection_then_many_requests(site, arn):
     assert found == [200, 204, 404, 200]
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nContent-Length: many\r\n\r\n",
-        b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"nonsense\r\n\r\n",
-        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n",
-    ],
-)
-def test_no_http_then_refused_and_closed(site, head):
-    """What is no request is answered with a 4xx, and the connection ends."""
-    where = urlsplit(site.endpoint)
-    with socket.create_connection((where.hostname, where.port), PATIENCE) as wire:
-        wire.sendall(head)
-        wire.shutdown(socket.SHUT_WR)
-        data = b"".join(iter(lambda: wire.recv(65_536), b""))
-    assert b"HTTP/1.1 4" in data[:10] or b"Error code: 400" in data  # the latter to HTTP/0.9
-
-
 def test_body_cut_short_then_the_service_goes_on(site, arn):
     """A client that goes away in the middle of its body hinders nobody."""
     where = urlsplit(site.endpoint)

@@ -62,6 +62,16 @@ def test_end_of_another_task_then_refused(stage, path):
     assert stage.api.wait(0) is None
 
 
+def test_runtime_died_while_it_waited_then_another_gets_the_task(stage):
+    """A task is not handed out to a connection whose runtime has gone."""
+    dead = http.client.HTTPConnection(stage.api.address, timeout=PATIENCE)
+    dead.request("GET", f"{ROOT}/invocation/next")
+    eventually(lambda: stage.api._changed._waiters)
+    dead.close()
+    stage.api.offer(TASK)
+    assert stage.ask("GET", "/invocation/next")[:2] == (200, b"[1]")
+
+
 def test_end_before_the_task_is_fetched_then_refused(stage):
     """A task cannot end before it has been handed out."""
     stage.api.offer(TASK)

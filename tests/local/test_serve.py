@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from durable_gen.local import SqliteStore
+from durable_gen.local._functions import Function
 from durable_gen.local._hosts import Remote
-from durable_gen.local._serve import Options, Unservable, described, serve
+from durable_gen.local._serve import Options, Unservable, _greeting, described, serve
 from durable_gen.local._serving import Serving
 from durable_gen.local._template import Unfit, read
 from durable_gen.local._work import Job
@@ -64,6 +65,7 @@ TEMPLATE = """
         Type: AWS::Serverless::Function
         Properties:
           Handler: flows.plain
+          EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}
           LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: DEBUG}
       table:
         Type: AWS::DynamoDB::Table
@@ -139,6 +141,7 @@ def test_template_served_then_its_functions_run(served, code, tmp_path, options)
     found = until(lambda: one.closed(arn))
     assert json.loads(found["Result"]) == [20, {"paid": 20, "by": "plain"}, {"n": 1}]
     assert f"  export AWS_ENDPOINT_URL_LAMBDA={one.endpoint}\n" in one.said
+    assert "  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n" in one.said
     assert one.end(signal.SIGTERM) == 0
 
 
@@ -241,6 +244,7 @@ def test_template_then_functions_with_references_resolved(code, tmp_path):
         "OTHER": "plain:1",
     }
     assert (plain.durable, plain.log_format, plain.log_level) == (False, "JSON", "DEBUG")
+    assert [(f.retries, f.age) for f in (order, plain)] == [(2, 21_600), (0, 60)]
 
 
 @pytest.mark.parametrize(
@@ -253,6 +257,10 @@ def test_template_then_functions_with_references_resolved(code, tmp_path):
         (
             "Resources: {f: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, DurableConfig: {}}}}",
             "expected DurableConfig.ExecutionTimeout to be a number, got None",
+        ),
+        (
+            "Resources: {f: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, EventInvokeConfig: {MaximumRetryAttempts: many}}}}",
+            "expected EventInvokeConfig.MaximumRetryAttempts to be a number, got 'many'",
         ),
     ],
 )
@@ -304,6 +312,36 @@ def test_another_endpoint_then_functions_run_there(slow):
         "ResourceNotFoundException",
     )
     assert len(seen) == 2
+
+
+def test_another_endpoint_refuses_then_failed_with_its_code(slow):
+    """A refusal that will not pass by itself counts as a failure: it is not asked for ever."""
+    slow.act("f", execution_timeout=600)  # durable there too: it must be named with a version
+    here = Stage(clock=slow.clock, attempts=2, retry_delays=(0,))
+    here.service.register("f", print, execution_timeout=600)
+    with Serving(here.service, lambda _: Remote(slow.endpoint)) as serving:
+        client = botocore_client(serving.endpoint)
+        answer = client.invoke(FunctionName="f:$LATEST")
+        client.close()
+    body = json.load(answer["Payload"])
+    assert body["errorType"] == "InvalidParameterValueException"
+    assert "is invoked with a version or an alias" in body["errorMessage"]
+    assert here.trace(answer["DurableExecutionArn"]) == "| | ExecutionFailed"
+
+
+@pytest.mark.parametrize(
+    ("address", "open_"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)]
+)
+def test_address_then_said_whom_it_lets_in(address, open_):
+    """Whoever has it listen to other machines is told what that means."""
+    options = Options(code=Path(), address=address)
+    function = Function("o", "$LATEST", None, durable=True, timeout=900)
+    said = list(_greeting(options, [function], "http://127.0.0.1:1"))
+    warning = (
+        f"It listens at {address}: whoever can reach this machine can run these functions and "
+        "read what they did."
+    )
+    assert open_ == (warning in said)
 
 
 def test_endpoint_away_then_tried_again_and_not_counted(stage):

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -20,6 +21,9 @@ from durable_gen.local._rules import MIB
 from durable_gen.local._store import Store
 from durable_gen.local._timers import Timers
 from durable_gen.local._wire import event_item
+
+if TYPE_CHECKING:
+    from durable_gen.local._queue import Queued
 
 RESTED = 64  # closed executions that are kept in memory
 LOGGER = logging.getLogger("durable_gen.local")
@@ -36,6 +40,8 @@ class Limits:
         operations: how many an execution may have.
         page: bytes of a page of the state.
         retention: whether closed executions are forgotten when their days are over.
+        again: seconds before an asynchronous invocation that failed is made again: the first, the
+            second time.
     """
 
     attempts: int | None = 5
@@ -44,6 +50,7 @@ class Limits:
     operations: int = 30_000
     page: int = 5 * MIB
     retention: bool = True
+    again: tuple[float, float] = (60, 120)  # as Lambda's documentation has it
 
 
 class Engine:
@@ -61,7 +68,10 @@ class Engine:
         self.woken = threading.Event()  # set by every change, so that a sleeper looks again
         self.functions: dict[str, dict[str, Function]] = {}
         self.gone: set[str] = set()
-        self.ready: deque[tuple[str, str]] = deque()  # (ARN, "" or the chained invoke to call)
+        self.ready: deque[tuple[str, str]] = (
+            deque()
+        )  # (ARN, "" or the chained invoke to call), or ("", request id)
+        self.queued: dict[str, Queued] = {}  # asynchronous invocations of plain functions
         self.lost: list[str] = []  # executions whose invocation left through a BaseException
         self._observer = observer
         self._journals: dict[str, Journal] = {}
@@ -99,8 +109,9 @@ class Engine:
 
     def row(self, arn: str) -> Execution | None:
         """Find an execution's row alone."""
-        journal = self._journals.get(arn)
-        return journal.row if journal is not None else self.store.execution(arn)
+        with self.lock:
+            journal = self._journals.get(arn)
+            return journal.row if journal is not None else self.store.execution(arn)
 
     def knows(self, arn: str) -> bool:
         """Tell whether there is such an execution."""
@@ -294,6 +305,8 @@ class Engine:
                 self._adopt(row)
 
     def _timer_stands(self, at: int, arn: str, id_: str) -> bool:
+        if not arn:
+            return id_ in self.queued and self.queued[id_].due == at
         journal = self._journals.get(arn)
         if journal is None or not journal.row.open:
             return False

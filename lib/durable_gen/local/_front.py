@@ -6,14 +6,13 @@ import base64
 import binascii
 import json
 import sys
-import threading
 import uuid
 from typing import Any
 
-from durable_gen.local import _starts
+from durable_gen.local import _queue, _starts
 from durable_gen.local._engine import Engine
 from durable_gen.local._functions import ACCOUNT, REGION, Answer, Function, Name
-from durable_gen.local._host import Call, Host, Unreachable, body_of
+from durable_gen.local._host import Call, Host, Unreachable, body_of, encoded
 from durable_gen.local._reads import place
 from durable_gen.local._rules import PAYLOAD_LIMIT, SYNC_LIMIT, Refused, size
 from durable_gen.local._tokens import seal
@@ -37,11 +36,14 @@ class Front:
         self._engine = engine
         self._host = host
 
-    def invoke(self, *, trace_id: str | None = None, **request: Any) -> dict[str, Any]:
+    def invoke(
+        self, *, trace_id: str | None = None, request_id: str | None = None, **request: Any
+    ) -> dict[str, Any]:
         """Invoke a function (service model: Invoke).
 
         Args:
             trace_id: X-Ray's header.
+            request_id: what a plain function sees as its own; made up if None.
             request: the operation's arguments.
 
         Raises:
@@ -62,7 +64,15 @@ class Front:
         text = _text(request.get("Payload", b""))
         if function.durable:
             return self._execute(function, kind, text, trace_id, request)
-        return self._call(function, kind, text, trace_id, request)
+        call = Call(
+            function,
+            text,
+            request_id or str(uuid.uuid4()),
+            request.get("TenantId"),
+            trace_id,
+            client=_client_context(request.get("ClientContext")),
+        )
+        return self._call(call, kind, tail=request.get("LogType") == "Tail")
 
     def _execute(
         self, function: Function, kind: str, text: str, trace: str | None, request: dict[str, Any]
@@ -82,38 +92,27 @@ class Front:
         if not self._engine.closing(arn).wait(PATIENCE):
             text = f"The execution has not closed within {PATIENCE:g} seconds; it goes on: {arn}"
             raise fault(code="ServiceException", message=text, operation="Invoke")
-        with self._engine.lock:
-            outcome = self._engine.row(arn)
+        outcome = self._engine.row(arn)
         if outcome is None or outcome.status != "SUCCEEDED":
             error = (outcome.error if outcome else None) or {}
             failed = {"FunctionError": "Unhandled", "Payload": body_of(error).encode()}
             return {"StatusCode": 200, **failed, **found}
-        return {"StatusCode": 200, "Payload": _bytes(outcome.result or ""), **found}
+        return {"StatusCode": 200, "Payload": encoded(outcome.result or ""), **found}
 
-    def _call(
-        self, function: Function, kind: str, text: str, trace: str | None, request: dict[str, Any]
-    ) -> dict[str, Any]:
-        limit = PAYLOAD_LIMIT if kind == "Event" else SYNC_LIMIT
-        _starts.judge(text, limit)
-        call = Call(
-            function,
-            text,
-            str(uuid.uuid4()),
-            request.get("TenantId"),
-            trace,
-            client=_client_context(request.get("ClientContext")),
-        )
+    def _call(self, call: Call, kind: str, *, tail: bool) -> dict[str, Any]:
+        limit, version = PAYLOAD_LIMIT if kind == "Event" else SYNC_LIMIT, call.function.version
+        _starts.judge(call.event, limit)
         if kind == "Event":
-            threading.Thread(target=self._unheard, args=(call,), daemon=True).start()
-            return {"StatusCode": 202, "Payload": b"", "ExecutedVersion": function.version}
+            _queue.put(self._engine, call)
+            return {"StatusCode": 202, "Payload": b"", "ExecutedVersion": version}
         answer = self._ask(call)
-        found: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": function.version}
-        if request.get("LogType") == "Tail":
+        found: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": version}
+        if tail:
             found["LogResult"] = base64.b64encode(answer.log[-TAIL:]).decode()
         if answer.error is not None:
             failed = {"FunctionError": "Unhandled", "Payload": body_of(answer.error).encode()}
             return {**found, **failed}
-        return {**found, "Payload": _bytes(answer.text)}
+        return {**found, "Payload": encoded(answer.text)}
 
     def _ask(self, call: Call) -> Answer:
         try:
@@ -129,12 +128,6 @@ class Front:
             kind = "Function.ResponseSizeTooLarge"
             return Answer(error={"ErrorType": kind, "ErrorMessage": text}, log=answer.log)
         return answer
-
-    def _unheard(self, call: Call) -> None:
-        try:
-            self._host.invoke(call)
-        except Unreachable:
-            return  # nobody waits for it
 
     def get_function(self, **request: Any) -> dict[str, Any]:
         """Describe a function (service model: GetFunction).
@@ -217,10 +210,6 @@ def _text(payload: Any) -> str:
         raise fault(
             code="InvalidRequestContentException", message=text, operation="Invoke"
         ) from None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _client_context(word: str | None) -> str | None:

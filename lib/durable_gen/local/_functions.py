@@ -55,6 +55,8 @@ class Function:
         memory: how much it may use, in megabytes.
         log_format: of what it logs, Text or JSON.
         log_level: what it logs at least; as Lambda has it if None.
+        retries: how often an asynchronous invocation is made again that failed.
+        age: seconds after which one is not made again.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Function:
     memory: int = 128
     log_format: str = "Text"
     log_level: str | None = None
+    retries: int = 2
+    age: int = 21_600
 
     @property
     def arn(self) -> str:

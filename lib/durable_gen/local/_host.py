@@ -41,11 +41,20 @@ class Unreachable(Exception):  # noqa: N818  # a host's answer, like Answer
         code: as Lambda's Invoke names it.
         message: what it said.
         gone: whether there is no such function; otherwise it may be tried again.
+        passing: whether it may pass by itself, as throttling does; otherwise a try counts as a
+            failure of the function.
     """
 
-    def __init__(self, code: str, message: str, *, gone: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, *, gone: bool = False, passing: bool = True
+    ) -> None:
         super().__init__(code, message)
-        self.code, self.message, self.gone = code, message, gone
+        self.code, self.message, self.gone, self.passing = code, message, gone, passing
+
+    @property
+    def error(self) -> ErrorObject:
+        """It, as the error of an invocation."""
+        return {"ErrorType": self.code, "ErrorMessage": self.message}
 
 
 class Host(Protocol):
@@ -96,6 +105,11 @@ class InProcess:
 
     def close(self) -> None:
         """Do nothing: what runs ends with the process."""
+
+
+def encoded(text: str) -> bytes:
+    """Write JSON text as UTF-8; a lone surrogate, which that cannot write, as JSON's escape for it."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def error_of(body: bytes | str) -> ErrorObject:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from durable_gen.local._facts import ErrorObject
 from durable_gen.local._functions import FUNCTION_TIMEOUT, REGION, Answer
-from durable_gen.local._host import Call, Unreachable, error_of
+from durable_gen.local._host import Call, Unreachable, encoded, error_of
 from durable_gen.local._sandbox import FunctionSpec
 from durable_gen.local._sandbox_calls import Failure
 from durable_gen.local._sandboxes import Sandboxes
@@ -49,7 +49,7 @@ class Sandboxed:
         )
         reply = self._sandboxes.invoke(
             spec,
-            call.event.encode("utf-8", "surrogatepass"),
+            encoded(call.event),
             request_id=call.request,
             arn=function.arn,
             tenant_id=call.tenant,
@@ -102,7 +102,7 @@ class Remote:
         function = call.function
         request: dict[str, Any] = {
             "FunctionName": function.name,
-            "Payload": call.event.encode("utf-8", "surrogatepass"),
+            "Payload": encoded(call.event),
         }
         if function.version != "$LATEST":
             request["Qualifier"] = function.version
@@ -113,8 +113,10 @@ class Remote:
             text = answer["Payload"].read()
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             gone = code == "ResourceNotFoundException"
-            raise Unreachable(code, message, gone=gone) from error
+            passing = status == 429 or status >= 500
+            raise Unreachable(code, message, gone=gone, passing=passing) from error
         except ReadTimeoutError:
             return Answer(error=_late())
         except BotoCoreError as error:

@@ -44,22 +44,22 @@ class Http:
         self._front = front
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
+        request, id_ = Request(environ), str(uuid.uuid4())
         try:
-            answer = self._answer(request)
+            answer = self._answer(request, id_)
         except Exception:
             LOGGER.exception("%s %s", request.method, request.path)
             answer = faulty("ServiceException", "The service failed; its log says how.")
         response = Response(answer.body, answer.status)
         response.headers.clear()
-        response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+        response.headers["x-amzn-RequestId"] = id_
         for key, value in answer.headers.items():
             response.headers[key] = value
         if answer.status != 204:
             response.headers["Content-Length"] = str(len(answer.body))
         return response(environ, start_response)
 
-    def _answer(self, request: Request) -> Answered:
+    def _answer(self, request: Request, id_: str) -> Answered:
         path = (request.environ.get("REQUEST_URI") or request.path).partition("?")[0]
         found = find(request.method, path)
         if found is None:
@@ -73,8 +73,9 @@ class Http:
         try:
             _readable(operation, request.mimetype, body)
             given = arguments(operation, asked)
-            if operation == "Invoke":  # X-Ray's header is none of the operation's own
+            if operation == "Invoke":  # neither is the operation's own
                 given["trace_id"] = request.headers.get("X-Amzn-Trace-Id")
+                given["request_id"] = id_
             result = self._method(operation)(**given)
         except Malformed as error:
             return faulty("InvalidParameterValueException", str(error))

@@ -134,19 +134,21 @@ def _owe(engine: Engine, journal: Journal, now: int) -> None:
         _lives.deliver(engine, journal, journal.operations[id_], now)
 
 
-def unreached(engine: Engine, arn: str, *, gone: bool) -> None:
+def unreached(engine: Engine, arn: str, event: str, *, gone: bool) -> None:
     """Take back an invocation that no host has run; the history does not mention it.
 
     Args:
         engine: the service's state.
         arn: the execution.
+        event: what the function would have got; what it names is named again to the next try.
         gone: whether there is no such function any more; otherwise it is tried again.
     """
     with engine.transaction() as now:
         journal = _running(engine, arn)
         if journal is None:
             return
-        journal.set(running=False)
+        told = json.loads(event)["UpdatedOperationIds"]
+        journal.set(running=False, fresh=(*told, *journal.row.fresh))
         if journal.row.open and not gone:
             engine.retry(journal, now, 1)
         if not gone:
@@ -188,7 +190,7 @@ def reached(engine: Engine, arn: str, id_: str, given: Answer | Unreachable) -> 
     While the invocation that called it still runs, the answer is held back.
     """
     if isinstance(given, Unreachable):
-        given = Answer(error={"ErrorType": given.code, "ErrorMessage": given.message})
+        given = Answer(error=given.error)
     elif given.error is None and size(given.text) > PAYLOAD_LIMIT:
         text = f"The answer has {size(given.text)} bytes, the limit is {PAYLOAD_LIMIT}."
         given = Answer(error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": text})

@@ -32,7 +32,8 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
         now: milliseconds.
 
     Returns:
-        What fired: ARN and operation id, "" for a timeout or a retry of the execution itself.
+        What fired: ARN and operation id, "" for a timeout or a retry of the execution itself; for
+        an asynchronous invocation of a plain function "" and its request id.
     """
     fired: list[tuple[str, str]] = []
     while True:
@@ -41,6 +42,10 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
         if first is None or first > now:
             break
         arn, id_ = (engine.timeouts if first == timeout else engine.timers).pop()
+        fired.append((arn, id_))
+        if not arn:
+            engine.ready.append((arn, id_))
+            continue
         journal = engine.find(arn)
         assert journal is not None
         engine.edit(journal)
@@ -52,7 +57,6 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
         else:
             journal.set(retry_at=None)
             engine.want(journal)
-        fired.append((arn, id_))
     while (expiry := engine.expiries.next()) is not None and expiry <= now:
         over = engine.find(engine.expiries.pop()[0])
         assert over is not None

@@ -68,7 +68,7 @@ class Invoked:
 
 @frozen
 class Called:
-    """The plain function of a chained invoke ran to its end."""
+    """A plain function ran to its end: of a chained invoke, or under no ARN by its request id."""
 
     arn: str
     operation_id: str

@@ -92,11 +92,18 @@ class RuntimeApi:
         self._thread.join()
         self._server.server_close()
 
-    def take(self) -> tuple[Task, int] | None:
-        """Wait for a task and hand it out: it and its deadline; None when the API closes."""
+    def take(self, there: Callable[[], bool]) -> tuple[Task, int] | None:
+        """Wait for a task and hand it out.
+
+        Args:
+            there: tells whether the runtime that asks has not gone meanwhile.
+
+        Returns:
+            It and its deadline; None when the API closes, or nobody is there to take it.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._fresh)
-            if self._closed or self._task is None:
+            if self._closed or self._task is None or not there():
                 return None
             self._begin(self._task.request_id)
             now, deadline = time.time_ns() // 1_000_000, self._task.deadline_ms
@@ -158,11 +165,21 @@ class _Exchange(BaseHTTPRequestHandler):
         if self.path != f"{_ROOT}/invocation/next":
             self._refuse(404, "InvalidPath", self.path)
             return
-        taken = self.server.api.take()
+        taken = self.server.api.take(self._there)
         if taken is None:
             self.close_connection = True
         else:
             self._reply(200, taken[0].payload, dict(_headers(*taken)))
+
+    def _there(self) -> bool:
+        """Tell whether the runtime still waits: one that has died says so by an end of its input."""
+        try:
+            said: bytes = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return said != b""
 
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)

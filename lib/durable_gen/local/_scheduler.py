@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from durable_gen.local import _lives
+from durable_gen.local import _lives, _queue
 from durable_gen.local._ending import EXITED
 from durable_gen.local._engine import LOGGER, Engine
 from durable_gen.local._functions import Answer
@@ -48,6 +48,7 @@ class Scheduler:
         self.engine.woken.set()
         if self._thread.is_alive():
             self._thread.join()
+        _queue.abandon(self.engine)
         self.host.close()
 
     def _run(self) -> None:

@@ -217,7 +217,8 @@ def _greeting(options: Options, functions: list[Function], endpoint: str) -> Ite
         )
     yield "Point a client at it:"
     yield f"  export AWS_ENDPOINT_URL_LAMBDA={endpoint}"
-    yield f"  export AWS_REGION={REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+    yield f"  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}"  # SDKs differ in which they read
+    yield "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
     first = functions[0].name
     yield f"  aws lambda invoke --function-name '{first}:$LATEST' --invocation-type Event out.json"
     if options.store is not None:

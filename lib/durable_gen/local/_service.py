@@ -37,6 +37,8 @@ class Service:
         max_operations: operations that an execution may have.
         page_size: bytes of a page of the state.
         retention: whether closed executions are forgotten when their days are over.
+        event_delays: seconds before an asynchronous invocation of a plain function that failed is
+            made again, the first and the second time.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Service:
         max_operations: int = 30_000,
         page_size: int = 5 * MIB,
         retention: bool = True,
+        event_delays: tuple[float, float] = (60, 120),
     ) -> None:
         limits = Limits(
             attempts=attempts,
@@ -57,6 +60,7 @@ class Service:
             operations=max_operations,
             page=page_size,
             retention=retention,
+            again=event_delays,
         )
         self._engine = Engine(
             MemoryStore() if store is None else store,
@@ -121,6 +125,12 @@ class Service:
             raise ValueError(msg)
         if not 1 <= function.retention <= 90:
             msg = f"expected a retention of 1 to 90 days, got {function.retention!r}"
+            raise ValueError(msg)
+        if not 0 <= function.retries <= 2 or not 60 <= function.age <= 21_600:
+            msg = (
+                "expected MaximumRetryAttempts of 0 to 2 and MaximumEventAgeInSeconds of 60 to "
+                f"21600, got {function.retries!r} and {function.age!r}"
+            )
             raise ValueError(msg)
         versions = self._engine.functions.setdefault(name, {})
         versions.pop(version, None)  # the version registered last stands last
@@ -257,7 +267,8 @@ class Service:
 
     def executions(self) -> list[str]:
         """List the ARNs of all executions, oldest first."""
-        return [row.arn for row in self._engine.store.executions()]
+        with self._engine.lock:
+            return [row.arn for row in self._engine.store.executions()]
 
     def pending_callbacks(self, arn: str) -> tuple[PendingCallback, ...]:
         """List an execution's open callbacks, in the order in which they were created.

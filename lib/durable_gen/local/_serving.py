@@ -25,6 +25,10 @@ class Serving:
         port: 0 for any.
         most: invocations that may run at once.
         skip: whether to jump to the next timer when none runs.
+
+    Attributes:
+        server: what listens.
+        endpoint: its URL.
     """
 
     def __init__(
@@ -37,19 +41,19 @@ class Serving:
         most: int = 64,
         skip: bool = False,
     ) -> None:
-        self._server = Server(address, port, BODY)
+        self.server = Server(address, port, BODY)
         reach = ANYWHERE.get(address, address)
         reach = f"[{reach}]" if ":" in reach else reach
-        self.endpoint = f"http://{reach}:{self._server.port}"
+        self.endpoint = f"http://{reach}:{self.server.port}"
         try:
             runs = host(self.endpoint)
         except BaseException:
-            self._server.server_close()
+            self.server.server_close()
             raise
-        self._server.app = Http(service.client, service.front(runs))
+        self.server.app = Http(service.client, service.front(runs))
         self._scheduler = service.scheduler(runs, most=most, skip=skip)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="durable_gen http", daemon=True
+            target=self.server.serve_forever, args=(0.05,), name="durable_gen http", daemon=True
         )
 
     def start(self) -> None:
@@ -60,8 +64,8 @@ class Serving:
     def stop(self) -> None:
         """Answer no more, begin nothing more, end what runs."""
         if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+            self.server.shutdown()
+        self.server.server_close()
         self._scheduler.stop()
 
     def __enter__(self) -> Self:

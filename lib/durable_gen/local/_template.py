@@ -100,14 +100,20 @@ def _function(
         **((said.get("Environment") or {}).get("Variables") or {}),
     }
     logging = said.get("LoggingConfig") or {}
+    events = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600} | (
+        said.get("EventInvokeConfig") or {}
+    )
     numbers = {
         "DurableConfig.ExecutionTimeout": timeout,
         "DurableConfig.RetentionPeriodInDays": days,
         "Timeout": said["Timeout"],
         "MemorySize": said["MemorySize"],
+        "EventInvokeConfig.MaximumEventAgeInSeconds": events["MaximumEventAgeInSeconds"],
+        "EventInvokeConfig.MaximumRetryAttempts": events["MaximumRetryAttempts"],
     }
     for member, value in numbers.items():
-        if not str(value).isdecimal() or int(value or 0) < 1:
+        least = 0 if member.endswith("Attempts") else 1
+        if not str(value).isdecimal() or int(value) < least:
             msg = f"{where}: expected {member} to be a number, got {value!r}"
             raise Unfit(msg)
     return Function(
@@ -123,6 +129,8 @@ def _function(
         memory=int(said["MemorySize"]),
         log_format=str(logging.get("LogFormat", "Text")),
         log_level=logging.get("ApplicationLogLevel"),
+        retries=int(events["MaximumRetryAttempts"]),
+        age=int(events["MaximumEventAgeInSeconds"]),
     )
 
 

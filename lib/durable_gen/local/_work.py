@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from durable_gen.local import _ending, _invocations
-from durable_gen.local._engine import Engine
+from durable_gen.local import _ending, _invocations, _queue
+from durable_gen.local._engine import LOGGER, Engine
 from durable_gen.local._functions import Answer
 from durable_gen.local._host import Call, Unreachable
 from durable_gen.local._reports import Called, Invoked
@@ -16,8 +16,9 @@ class Job:
     """A call that is due.
 
     Attributes:
-        arn: the execution that it is for.
-        id: the chained invoke that calls a plain function; "" for the execution's own invocation.
+        arn: the execution that it is for; "" for an asynchronous invocation of a plain function.
+        id: the chained invoke that calls a plain function; "" for the execution's own invocation;
+            of an asynchronous invocation its request id.
         call: what a host is to run.
     """
 
@@ -60,6 +61,8 @@ class Work:
 
     def _take(self, arn: str, id_: str) -> Job | Invoked | None:
         engine = self._engine
+        if not arn:
+            return Job(arn, id_, engine.queued[id_].call)
         journal = engine.find(arn)
         if journal is None or not journal.row.open:
             return None
@@ -87,15 +90,19 @@ class Work:
             answer: how it went.
         """
         engine = self._engine
+        if not job.arn:
+            _queue.answered(engine, job.id, answer)
+            return Called(job.arn, job.id)
         if job.id:
             _invocations.reached(engine, job.arn, job.id, answer)
             return Called(job.arn, job.id)
+        if isinstance(answer, Unreachable) and not (answer.gone or answer.passing):
+            answer = Answer(error=answer.error)
         if isinstance(answer, Unreachable):
-            _invocations.unreached(engine, job.arn, gone=answer.gone)
-        else:
-            row = engine.row(job.arn)
-            if row is not None:
-                _invocations.end(engine, job.arn, _ending.read(answer, row.limit))
+            LOGGER.warning("No host has run %s: %s: %s", job.arn, answer.code, answer.message)
+            _invocations.unreached(engine, job.arn, job.call.event, gone=answer.gone)
+        elif (row := engine.row(job.arn)) is not None:
+            _invocations.end(engine, job.arn, _ending.read(answer, row.limit))
         return Invoked(job.arn, self.status(job.arn))
 
     def lose(self, job: Job) -> None:
