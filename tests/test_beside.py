@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import warnings
 
 import attrs
 import pytest
@@ -18,6 +20,8 @@ from durable_gen import (
     durable,
     durable_error,
 )
+from durable_gen._effects import Call, StepInfo
+from durable_gen._workers import Workers
 from durable_gen.local import MemoryStore, RealClock, Service
 from replays import failure, log, place
 from stub import Stub, event, logged, result
@@ -300,3 +304,20 @@ def test_durable_error_of_attrs_comes_back_as_itself(cls):
     handler(event())
     handler.using(Stub())(event(*log(first)))
     assert ["no funds", "no funds"] == seen
+
+
+def test_async_step_that_never_began_leaves_no_warning():
+    """An invocation may end between the making of a coroutine and its first step."""
+    workers = Workers(1)
+
+    async def never():
+        raise AssertionError
+
+    info = StepInfo(None, "never", "id", 1, "arn")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        workers.start(Call(None, never, (), None, info))
+        workers.close()
+        del workers
+        gc.collect()
+    assert [] == [str(one.message) for one in warned]
