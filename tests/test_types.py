@@ -162,3 +162,21 @@ def test_flow_that_fails_with_an_operation_that_was_not_yielded_says_so():
     error = durable(backend=Stub())(flow)(event())["Error"]
     assert "TypeError" == error["ErrorType"]
     assert "ctx.step('rate') was created and never yielded" in error["StackTrace"][-1]
+
+
+def test_step_whose_function_cannot_be_hashed_runs_like_any_other():
+    """An object with an equality of its own may have no hash."""
+
+    @attrs.define
+    class Twice:
+        n: int
+
+        def __call__(self):
+            return self.n * 2
+
+    def flow(event, ctx):
+        return [(yield ctx.step("twice", Twice(n))) for n in (1, 2)]
+
+    stub = Stub()
+    assert [2, 4] == result(durable(backend=stub)(flow)(event()))
+    assert [2, 4] == result(durable(backend=Stub())(flow)(event(*log(stub))))

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from durable_gen._check import shown
 from durable_gen._failure import describe
 from durable_gen._faults import Passing, passes
-from durable_gen._model import MAX_RESPONSE, MAX_RESULT, Raw, Type
+from durable_gen._model import MAX_RESPONSE, MAX_RESULT, Raw, Type, length
 from durable_gen._ops import (
     CallbackResult,
     Child,
@@ -23,7 +23,7 @@ from durable_gen._ops import (
     Step,
     label,
 )
-from durable_gen._serde import Json, Serde, SerdeInfo, quickly, returned
+from durable_gen._serde import Json, Serde, SerdeInfo, json_of, quickly, returned
 from durable_gen.errors import (
     DeserializationError,
     PayloadTooLarge,
@@ -124,7 +124,7 @@ def succeeded(text: str) -> dict[str, Any]:
     Raises:
         PayloadTooLarge: the result is over the service's limit.
     """
-    size = len(text.encode())
+    size = length(text)
     if size > MAX_RESULT:
         msg = (
             f"the handler's result takes {size} bytes as text, and the service takes at most "
@@ -172,6 +172,8 @@ class Values:
         self, op: Op[Any], value: Any, operation_id: str, attempt: int, *, kept: bool = True
     ) -> str:
         """Encode what an operation gives."""
+        if self._simple(op) and (text := json_of(value)) is not None:
+            return text
         info = self._info(op, operation_id, attempt, kept=kept)
         return _written(self._serde(op), value, info)
 
@@ -206,6 +208,15 @@ class Values:
     def result(self, flow: Any, value: Any) -> str:
         """Encode what the handler returns, as JSON."""
         return JSON.dumps(value, SerdeInfo("the handler's result", returned(flow), "", self.arn))
+
+    def _simple(self, op: Op[Any]) -> bool:
+        """Tell whether what an operation gives may be any JSON, and is known to be."""
+        if type(op) is not Step or op.serde is not None or op.returns is not None:
+            return False
+        try:
+            return self.default is JSON and self.memo.get(op.fn) is Any
+        except TypeError:  # a function that cannot be hashed
+            return False
 
     def _serde(self, op: Any) -> Serde:
         if type(op) is CallbackResult:

@@ -76,6 +76,11 @@ DETAILS = {
 }
 
 
+def length(text: str) -> int:
+    """Count the bytes of a text, as the service does."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 @frozen
 class ErrorObject:
     """An error as the wire has it."""

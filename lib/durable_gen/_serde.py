@@ -187,13 +187,21 @@ class Text:
 # --- JSON that reads back as what it was -----------------------------------------------------------
 
 
-def _plain_json(value: Any, info: SerdeInfo) -> str:
+def json_of(value: Any) -> str | None:
+    """Write a value as JSON; None if it would not be read back as what it is."""
     try:
         text = orjson.dumps(value, option=STRICT)
         if orjson.loads(text) == value or problem(value) is None:
             return text.decode()
     except (TypeError, ValueError, RecursionError):
         pass
+    return None
+
+
+def _plain_json(value: Any, info: SerdeInfo) -> str:
+    text = json_of(value)
+    if text is not None:
+        return text
     path, why, mendable = problem(value) or ("$", "it is nested too deeply or holds itself", False)
     hint = f"; {info.hint}" if mendable and info.hint else ""
     msg = f"{info.what}: its value cannot be stored as JSON: {why} @ {path}{hint}"

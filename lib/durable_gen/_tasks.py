@@ -37,6 +37,7 @@ from durable_gen._model import (
     Status,
     Type,
     Update,
+    length,
 )
 from durable_gen._ops import (
     Child,
@@ -518,7 +519,7 @@ class Tasks:
         if len(self.log.records) > known and (share := meter.operations(count)) is not None:
             self._warn(task, "operations", count, meter.budget.max_operations, share)
         if change.payload is not None:
-            size = len(change.payload.encode())
+            size = length(change.payload)
             if (share := meter.payload(size)) is not None:
                 self._warn(task, "payload", size, MAX_PAYLOAD, share)
 

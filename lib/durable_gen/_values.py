@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from durable_gen._fanout import read
 from durable_gen._ids import operation_id
-from durable_gen._model import MAX_PAYLOAD
+from durable_gen._model import MAX_PAYLOAD, length
 from durable_gen._ops import (
     Callback,
     CallbackResult,
@@ -112,7 +112,7 @@ def check_size(op: Op[Any], text: str) -> None:
     Raises:
         PayloadTooLarge: it is over the limit.
     """
-    size = len(text.encode())
+    size = length(text)
     if size > MAX_PAYLOAD:
         sent = isinstance(op, Invoke)
         what = f"the payload of {label(op)}" if sent else f"{label(op)}: its value"

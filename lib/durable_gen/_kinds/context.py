@@ -9,7 +9,7 @@ from durable_gen._decisions import START, Decision, Resolve, Spawn, failed
 from durable_gen._dialect import Dialect
 from durable_gen._failure import describe
 from durable_gen._kinds._unknown import unknown_status
-from durable_gen._model import SUMMARY_ABOVE, Action, Change, Record, Status, Type
+from durable_gen._model import SUMMARY_ABOVE, Action, Change, Record, Status, Type, length
 from durable_gen._ops import Child, FanOut, Op
 from durable_gen._outcome import Err, Outcome
 from durable_gen.errors import ChildContextFailed, OperationFailed
@@ -48,7 +48,7 @@ class _Context:
         """
         if isinstance(outcome, Err):
             return Change(Action.FAIL, error=describe(outcome.error))
-        large = text is not None and len(text.encode()) > SUMMARY_ABOVE
+        large = text is not None and length(text) > SUMMARY_ABOVE
         payload = outcome.value if large else text
         return Change(
             Action.SUCCEED, payload, options={"ContextOptions": {"ReplayChildren": large}}
