@@ -175,7 +175,9 @@ def test_step_whose_function_cannot_be_hashed_runs_like_any_other():
             return self.n * 2
 
     def flow(event, ctx):
-        return [(yield ctx.step("twice", Twice(n))) for n in (1, 2)]
+        one = yield ctx.step("twice", Twice(1))
+        two = yield ctx.step("twice", Twice(2))
+        return [one, two]
 
     stub = Stub()
     assert [2, 4] == result(durable(backend=stub)(flow)(event()))
