@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from durable_gen import durable
+from durable_gen import Retry, durable
 from replays import failure, log
 from stub import Stub, event, logged, result
 
@@ -77,6 +77,25 @@ def test_all_gives_up_the_rest_when_one_fails():
     """The first failure ends it: what still waits is not waited for."""
     make = lambda ctx: ctx.all(ctx.wait("nap", 30), ctx.step("b", boom, retry=None))  # noqa: E731
     assert "StepFailed" == failure(value_of(make)[0])[0]
+
+
+def test_all_fails_and_is_killed_before_its_end_is_recorded_then_it_fails_alike():
+    """What was recorded in a branch that is given up sooner on replay is no misfit."""
+
+    def ship(ctx):
+        yield ctx.step("label", int)
+        yield ctx.wait("truck", 30)
+
+    twice = Retry(max_attempts=2)
+    make = lambda ctx: ctx.all(ctx.child("ship", ship), ctx.step("b", boom, retry=twice))  # noqa: E731
+    _, stub = value_of(make)
+    records = [
+        {**record, "Status": "FAILED"} if record["Name"] == "b" else record
+        for record in log(stub, "truck")
+    ]
+    assert "SUCCEEDED" == next(r["Status"] for r in records if r["Name"] == "truck")
+    expected = ("StepFailed", "step failed for operation 'b': RuntimeError: declined")
+    assert expected == failure(value_of(make, *records)[0])
 
 
 def test_settled_never_raises():

@@ -378,6 +378,7 @@ class Tasks:
             if one.over:
                 continue
             self._forget(one)
+            self.closed[one.id] = None
             if one.calling is not None:
                 self.dropped.append(one.calling)
                 one.calling = None

@@ -17,8 +17,10 @@ from local.staging import Stage
 PATIENCE = 30  # seconds after which something that should happen is said not to
 
 
-def botocore_client(endpoint):
-    config = Config(retries={"max_attempts": 0}, read_timeout=PATIENCE, max_pool_connections=20)
+def botocore_client(endpoint, connections=20):
+    config = Config(
+        retries={"max_attempts": 0}, read_timeout=PATIENCE, max_pool_connections=connections
+    )
     return get_session().create_client(
         "lambda",
         endpoint_url=endpoint,

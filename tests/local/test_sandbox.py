@@ -6,6 +6,7 @@ import signal
 import textwrap
 import time
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from durable_gen.local import _sandbox
 from durable_gen.local._sandbox import FunctionSpec
 from durable_gen.local._sandbox_calls import Failure, Response
-from durable_gen.local._sandboxes import Closed, Sandboxes
+from durable_gen.local._sandboxes import PASSED, Closed, Sandboxes
 from local.sandboxing import PATIENCE, eventually, gone, pids
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:7"
@@ -400,7 +401,7 @@ def test_as_many_as_may_be_run_then_the_next_one_waits(code, tmp_path):
         first = threads.submit(invoke, pool, "gated", events[0])
         eventually((tmp_path / "begun0").exists)
         second = threads.submit(invoke, pool, "gated", events[1])
-        eventually(lambda: pool._changed._waiters)
+        eventually(lambda: pool._turns)
         (tmp_path / "gate").touch()
         assert [value(one.result(PATIENCE)) for one in (first, second)] == [None, None]
     assert log.read_text().split("\n")[1:-1] == ["begin 0", "end 0", "begin 1", "end 1"]
@@ -415,6 +416,28 @@ def test_limit_and_others_are_idle_then_the_longest_idle_one_makes_room(code):
         assert value(invoke(pool, "echo", 1)) == 1
         assert gone(first)
         assert value(invoke(pool, "who", environment={"X": "two"})) == [second, 2]
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"),
+    [("ab" * 10, [10, 10]), ("ab" + "a" * (PASSED + 4), [1, 4, PASSED + 1])],
+)
+def test_many_wait_then_a_sandbox_is_kept_for_its_function_but_not_for_ever(
+    code, tmp_path, queue, expected
+):
+    """A free sandbox goes to who waits for its function, until others have been passed over enough."""
+    event = {"n": 0, "begun": str(tmp_path / "begun"), "gate": str(tmp_path / "gate")}
+    with Sandboxes(code=code, most=1) as pool, ThreadPoolExecutor(32) as threads:
+        first = threads.submit(invoke, pool, "gated", event)
+        eventually((tmp_path / "begun").exists)
+        waiting = []
+        for n, which in enumerate(queue, 1):
+            waiting.append(threads.submit(invoke, pool, "who", environment={"X": which}))
+            eventually(lambda n=n: len(pool._turns) == n)
+        (tmp_path / "gate").touch()
+        assert value(first.result(PATIENCE)) is None
+        served = Counter(value(one.result(PATIENCE))[0] for one in waiting)
+        assert sorted(served.values()) == expected
 
 
 def test_many_threads_then_each_gets_its_own_answer(code):
@@ -453,7 +476,7 @@ def test_closed_while_one_waits_then_it_is_told(code, tmp_path):
         running = threads.submit(invoke, pool, "spin", {"pid": str(tmp_path / "pid")})
         (pid,) = pids(tmp_path / "pid")
         waiting = threads.submit(invoke, pool, "echo")
-        eventually(lambda: pool._changed._waiters)
+        eventually(lambda: pool._turns)
         pool.close()
         assert gone(pid)
         for one in (running, waiting):

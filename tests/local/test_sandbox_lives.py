@@ -32,6 +32,12 @@ CODE = """
         child = subprocess.Popen(["sleep", "600"])
         Path(event).write_text(f"{os.getpid()} {child.pid}")
         time.sleep(600)
+
+    def chatter(event, context):
+        child = subprocess.Popen(["yes"], start_new_session=True)
+        Path(event[0]).write_text(str(child.pid))
+        exec(event[1])
+        return "done"
 """
 SERVICE = """
     import sys, threading
@@ -60,8 +66,8 @@ def _code(tmp_path):
     return tmp_path
 
 
-def invoke(pool, handler, event=None):
-    spec = FunctionSpec("f", f"code.{handler}", timeout=PATIENCE)
+def invoke(pool, handler, event=None, timeout=PATIENCE):
+    spec = FunctionSpec("f", f"code.{handler}", timeout=timeout)
     answer = pool.invoke(spec, json.dumps(event).encode(), request_id="r", arn="a")
     return json.loads(answer.body)
 
@@ -159,6 +165,24 @@ def test_function_leaves_a_process_behind_then_it_goes_with_the_sandbox(code):
         os.kill(sandbox, signal.SIGKILL)
         assert running.result(PATIENCE)["errorType"] == "Runtime.ExitError"
         eventually(lambda: gone(child))
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("pass", "done"),
+        ("time.sleep(600)", "Sandbox.Timedout"),
+        ("os._exit(3)", "Runtime.ExitError"),
+    ],
+)
+def test_function_leaves_a_process_that_prints_without_end_then_nobody_waits(code, what, expected):
+    """What is printed is taken in as far as it has come; the end of an invocation is not held up."""
+    with Sandboxes(code=code) as pool:
+        event = [str(code / "pids"), what]
+        found = invoke(pool, "chatter", event, timeout=2)
+        assert expected == (found if found == "done" else found["errorType"])
+        (child,) = pids(code / "pids")
+    eventually(lambda: gone(child))  # its output is closed
 
 
 def service(code, how, *handlers):

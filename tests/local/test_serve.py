@@ -17,6 +17,7 @@ from durable_gen.local._serve import Options, Unservable, _greeting, described, 
 from durable_gen.local._serving import Serving
 from durable_gen.local._template import Unfit, read
 from durable_gen.local._work import Job
+from local.processes import Process
 from local.serving import PATIENCE, botocore_client, site, until
 from local.staging import Stage, finish, suspend, wait
 
@@ -82,49 +83,13 @@ def _code(tmp_path):
     return folder
 
 
-class Process:
-    """`serve` in a process of its own."""
-
-    def __init__(self, code, *options):
-        main = "from durable_gen.cli._serve import serve; serve()"
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", main, "--code", str(code), *map(str, options)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.said = []
-        for line in self.process.stdout:
-            self.said.append(line)
-            if line.startswith("Executions"):
-                break
-        assert self.said, self.process.wait(PATIENCE)
-        self.endpoint = re.search(r"http://\S+", self.said[0])[0]
-        self.client = botocore_client(self.endpoint)
-
-    def start(self, name, payload=b"{}"):
-        return self.client.invoke(
-            FunctionName=name, Qualifier="$LATEST", InvocationType="Event", Payload=payload
-        )["DurableExecutionArn"]
-
-    def closed(self, arn):
-        found = self.client.get_durable_execution(DurableExecutionArn=arn)
-        return found if found["Status"] != "RUNNING" else None
-
-    def end(self, number):
-        self.client.close()
-        self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        return status
-
-
 @pytest.fixture(name="served")
 def _served():
     """Start services; what a failed test leaves of them is killed."""
     started = []
 
     def start(*arguments):
-        started.append(Process(*arguments))
+        started.append(Process("--code", *arguments))
         return started[-1]
 
     yield start

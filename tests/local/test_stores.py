@@ -1,13 +1,17 @@
 import os
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
 from durable_gen.local import MemoryStore, RealClock, SqliteStore, StoreInUse, VirtualClock
+from durable_gen.local._functions import Answer
 from local.staging import DONE, PENDING, Stage, callback, finish, retry, suspend, update, wait
 
 VICTIM = """
@@ -108,6 +112,40 @@ def test_file_of_another_version_then_refused(path):
     store.close()
     with pytest.raises(ValueError, match="found 99"):
         SqliteStore(path)
+
+
+@contextmanager
+def full():
+    """Let no file of this process grow, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_disk_full_at_an_invocations_end_then_it_runs_again_once_there_is_room(path):
+    """What cannot be kept is refused, as often as it is tried; nothing hangs when it can be kept."""
+    stage = Stage(store=SqliteStore(path), clock=RealClock())
+    arn = stage.play(finish(), finish(), run=False)
+    with full():
+        for _ in range(3):
+            with pytest.raises(sqlite3.OperationalError):
+                stage.service.start("f")
+            with pytest.raises(sqlite3.OperationalError):
+                stage.service.step()
+    begun = stage.service._work.take()
+    with full():
+        with pytest.raises(sqlite3.OperationalError):
+            stage.service._work.finish(begun, Answer('{"Status":"SUCCEEDED"}'))
+        for _ in range(3):
+            with pytest.raises(sqlite3.OperationalError):
+                stage.service.step()
+    assert [arn] == stage.service.executions()
+    assert "SUCCEEDED" == stage.service.run(arn)
+    assert "| | ExecutionSucceeded" == stage.trace(arn)
+    stage.service.close()
 
 
 def test_new_service_on_the_store_then_timers_and_callbacks_go_on(store):

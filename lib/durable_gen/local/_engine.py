@@ -301,8 +301,10 @@ class Engine:
             self._journals.pop(arn, None)
             self.ready = deque(item for item in self.ready if item[0] != arn)
             row = self.store.execution(arn)
-            if row is not None and row.open:
-                self._adopt(row)
+            if row is not None:
+                self.keep_until(row)
+                if row.open:
+                    self._adopt(row)
 
     def _timer_stands(self, at: int, arn: str, id_: str) -> bool:
         if not arn:

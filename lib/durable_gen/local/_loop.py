@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from durable_gen.local import _invocations, _lives
+from durable_gen.local import _lives
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._engine import Engine
 from durable_gen.local._functions import Answer
@@ -25,9 +25,8 @@ class Loop:
     def step(self) -> Step:
         """Do one thing that is due: fire timers, or run one invocation. It never waits."""
         engine, work = self._engine, self._work
+        work.reap()
         with engine.transaction() as now:
-            while engine.lost:
-                _invocations.exited(engine, engine.lost.pop())
             fired = _lives.fire(engine, now)
         if fired:
             return Fired(tuple(fired))

@@ -15,6 +15,7 @@ from attrs import frozen
 TAIL = 4096  # bytes of output that are handed back with an invocation's end
 KEPT = 10_000  # lines that can be asked for
 _LINE = 256 * 1024  # bytes after which a line is cut, as in CloudWatch
+_PIPE = 64 * 1024  # bytes that a pipe holds: who prints without end fills it while it is read
 _ENDS = re.compile(rb"\r\n|\n|\r(?!\Z)")  # the runtime parts an error's lines by \r
 
 
@@ -137,21 +138,23 @@ class Output:
         ended()
 
     def _pump(self) -> bool:
-        """Take what is in the pipe; tell whether more can come."""
-        while self._outlet >= 0:
+        """Take what the pipe holds, and no more; tell whether more can come."""
+        left = _PIPE
+        while self._outlet >= 0 and left:
             try:
-                chunk = os.read(self._outlet, 1 << 16)
+                chunk = os.read(self._outlet, left)
             except BlockingIOError:
                 return True
             if not chunk:
-                break
+                return False
+            left -= len(chunk)
             *lines, self._rest = _ENDS.split(self._rest + chunk)
             for line in lines:
                 self._keep(line)
             while len(self._rest) > _LINE:
                 self._keep(self._rest[:_LINE])
                 self._rest = self._rest[_LINE:]
-        return False
+        return not left
 
     def _keep(self, line: bytes) -> None:
         self._tail = (self._tail + line + b"\n")[-TAIL:]

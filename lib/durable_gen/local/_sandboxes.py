@@ -11,27 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from attrs import define, field
+
 from durable_gen.local._functions import REGION
 from durable_gen.local._sandbox import FunctionSpec, Host, Sandbox, Stopped
 from durable_gen.local._sandbox_calls import Reply, Task
+from durable_gen.local._sandbox_keeper import Keeper
 from durable_gen.local._sandbox_output import Line, Log
 
+PASSED = 16  # times that one who waits is passed over for those whom a free sandbox fits
 _PROBE = """
 import importlib.util, sys
 found = importlib.util.find_spec("awslambdaric") is not None
 print("%d.%d" % sys.version_info[:2] if found else "")
-"""
-# It outlives the process that started it by a moment: the end of its input is that one's end.
-_KEEPER = """
-import os, signal, sys
-groups = set()
-for line in sys.stdin:
-    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-for group in groups:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except OSError:
-        pass
 """
 
 
@@ -39,14 +31,40 @@ class Closed(Exception):  # noqa: N818  # it says what happened to the pool
     """The pool was closed before an invocation's end was known."""
 
 
+@define(eq=False)
+class _Turn:
+    """An invocation's claim to one of the places in the pool.
+
+    Attributes:
+        function: what it runs.
+        tenant: whom it runs it for.
+        come: set when it has a place, or when the pool has closed.
+        sandbox: what stands in its place, fit or not; None if it is empty.
+    """
+
+    function: FunctionSpec
+    tenant: str | None
+    come: threading.Event = field(factory=threading.Event)
+    sandbox: Sandbox | None = None
+
+    def give(self, sandbox: Sandbox | None) -> None:
+        self.sandbox = sandbox
+        self.come.set()
+
+    def fits(self, sandbox: Sandbox) -> bool:
+        return (sandbox.function, sandbox.tenant) == (self.function, self.tenant)
+
+
 class Sandboxes:
     """Sandboxes for functions that live in one folder. Any thread may invoke.
 
     An invocation takes a warm sandbox of its function and tenant, or starts one; if as many run as
-    may, it stops the one that has been idle for longest, or waits until one is free. A function
-    that invokes another and waits for it holds its sandbox meanwhile. What belongs to this machine
-    is hidden from functions: they see the environment that Lambda gives them, and their own
-    variables, which may override region, endpoint and credentials.
+    may, it stops the one that has been idle for longest, or waits until one is free. One that is
+    free goes to who waits for its function, before others who may have waited longer: starting
+    another costs more than the wait, unless it has happened to them too often. A function that
+    invokes another and waits for it holds its sandbox meanwhile. What belongs to this machine is
+    hidden from functions: they see the environment that Lambda gives them, and their own variables,
+    which may override region, endpoint and credentials.
 
     Args:
         code: the folder; a change of a Python file in it replaces all sandboxes.
@@ -71,12 +89,14 @@ class Sandboxes:
             msg = f"expected most to be at least 1, got {most}"
             raise ValueError(msg)
         self._host = Host(code.resolve(strict=True), endpoint, region, python, _version(python))
-        self._most = most
         self._log = Log(log)
-        self._keeper = _Keeper()
-        self._changed = threading.Condition()
-        self._all: list[Sandbox] = []
+        self._keeper = Keeper()
+        self._lock = threading.Lock()
+        self._free = most  # places with nothing in them
+        self._all: set[Sandbox] = set()
         self._idle: list[Sandbox] = []  # the last one was used last
+        self._turns: list[_Turn] = []  # who waits, in their order; then nothing is free or idle
+        self._passed = 0  # times that the first of them has been passed over
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -159,88 +179,83 @@ class Sandboxes:
 
     def close(self) -> None:
         """Kill all sandboxes. Invocations under way raise Closed where they were made."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            running, self._all, self._idle = self._all, [], []
-            self._changed.notify_all()
+            running, self._all, self._idle = self._all, set(), []
+            for turn in self._turns:
+                turn.give(None)
         for sandbox in running:
             sandbox.stop(self._keeper.forget)
         self._keeper.close()
         self._log.close()
 
     def _acquire(self, function: FunctionSpec, tenant: str | None) -> Sandbox:
-        while True:
-            stamp = _stamp(self._host.code)
-            with self._changed:
-                if self._closed:
-                    raise Closed
-                dropped = [one for one in self._idle if not one.alive or one.stamp != stamp]
-                fit = [
-                    one
-                    for one in self._idle
-                    if (one.function, one.tenant) == (function, tenant) and one not in dropped
-                ]
-                if not fit and len(self._all) - len(dropped) >= self._most:
-                    dropped += [one for one in self._idle if one not in dropped][:1]
-                self._all = [one for one in self._all if one not in dropped]
-                self._idle = [one for one in self._idle if one not in dropped]
-                found = fit[-1] if fit else None
-                if found is not None:
-                    self._idle.remove(found)
-                elif len(self._all) < self._most:
-                    found = Sandbox(self._host, function, tenant, stamp, self._log)
-                    self._all.append(found)
-                else:
-                    self._changed.wait()
-            for sandbox in dropped:
-                sandbox.stop(self._keeper.forget)
-            if found is not None:
+        turn, stamp = _Turn(function, tenant), _stamp(self._host.code)
+        with self._lock:
+            if self._closed:
+                raise Closed
+            dropped = [one for one in self._idle if not one.alive or one.stamp != stamp]
+            self._idle = [one for one in self._idle if one not in dropped]
+            self._all.difference_update(dropped)
+            self._free += len(dropped)
+            fit = [one for one in self._idle if turn.fits(one)]
+            if self._free and not fit:
+                self._free -= 1
+                turn.give(None)
+            elif self._idle:
+                found = fit[-1] if fit else self._idle[0]
+                self._idle.remove(found)
+                turn.give(found)
+            else:
+                self._turns.append(turn)
+        for sandbox in dropped:
+            sandbox.stop(self._keeper.forget)
+        turn.come.wait()
+        return self._settle(turn)
+
+    def _settle(self, turn: _Turn) -> Sandbox:
+        """Have what a turn needs in its place."""
+        found, stamp = turn.sandbox, _stamp(self._host.code)
+        if found is not None:
+            if turn.fits(found) and found.alive and found.stamp == stamp:
                 return found
+            self._discard(found)
+        with self._lock:
+            if self._closed:
+                raise Closed
+            try:
+                sandbox = Sandbox(self._host, turn.function, turn.tenant, stamp, self._log)
+            except BaseException:
+                self._vacate(None)
+                raise
+            self._all.add(sandbox)
+        return sandbox
 
     def _release(self, sandbox: Sandbox) -> None:
-        with self._changed:
-            kept = sandbox.alive and sandbox in self._all
-            if kept:
-                self._idle.append(sandbox)
-            elif sandbox in self._all:
-                self._all.remove(sandbox)
-            self._changed.notify()
+        with self._lock:
+            kept = sandbox.alive and not self._closed
+            self._vacate(sandbox if kept else None)
         if not kept:
-            sandbox.stop(self._keeper.forget)
+            self._discard(sandbox)
 
+    def _vacate(self, sandbox: Sandbox | None) -> None:
+        """Leave a place, with what stands in it, to the next turn."""
+        turns = self._turns
+        if turns:
+            fit = [] if sandbox is None else [turn for turn in turns if turn.fits(sandbox)]
+            turn = fit[0] if fit and self._passed < PASSED else turns[0]
+            self._passed = 0 if turn is turns[0] else self._passed + 1
+            turns.remove(turn)
+            turn.give(sandbox)
+        elif sandbox is not None:
+            self._idle.append(sandbox)
+        else:
+            self._free += 1
 
-class _Keeper:
-    """A process that kills the sandboxes when this one has died, whatever it died of."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  # our own words
-            [sys.executable, "-I", "-S", "-c", _KEEPER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the service
-        )
-
-    def watch(self, group: int) -> None:
-        """Have a process group killed."""
-        self._tell(f"+{group}\n")
-
-    def forget(self, group: int) -> None:
-        """Leave a process group alone: it is gone."""
-        self._tell(f"-{group}\n")
-
-    def close(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        # If somebody killed it, sandboxes end at their next poll; closed, it kills what it watches.
-        with suppress(BrokenPipeError, ValueError):
-            self._process.stdin.write(line.encode())
+    def _discard(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            self._all.discard(sandbox)
+        sandbox.stop(self._keeper.forget)
 
 
 def _version(python: str) -> str:

@@ -84,7 +84,6 @@ class Scheduler:
         except Exception:
             if not self._stopping:
                 LOGGER.exception("The end of an invocation could not be kept; it is run again.")
-                self._work.lose(job)
         finally:
             with self.engine.lock:
                 self._running -= 1

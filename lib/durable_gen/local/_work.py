@@ -43,6 +43,14 @@ class Work:
             self._parked = []
         self._engine.woken.set()
 
+    def reap(self) -> None:
+        """Write the ends of the invocations that were lost."""
+        with self._engine.lock:
+            lost = self._engine.lost
+            while lost:
+                _invocations.exited(self._engine, lost[0])
+                lost.pop(0)  # now that it is written
+
     def take(self) -> Job | Invoked | None:
         """Begin the next call that is due; None if there is none.
 
@@ -50,9 +58,8 @@ class Work:
             A job, or the end of an execution whose function is gone.
         """
         engine = self._engine
+        self.reap()
         with engine.lock:
-            while engine.lost:
-                _invocations.exited(engine, engine.lost.pop())
             while engine.ready:
                 found = self._take(*engine.ready.popleft())
                 if found is not None:
@@ -83,12 +90,19 @@ class Work:
         return None if call is None else Job(arn, id_, call)
 
     def finish(self, job: Job, answer: Answer | Unreachable) -> Called | Invoked:
-        """End a call.
+        """End a call; if that cannot be kept, it counts as lost.
 
         Args:
             job: what was taken.
             answer: how it went.
         """
+        try:
+            return self._finish(job, answer)
+        except BaseException:
+            self.lose(job)
+            raise
+
+    def _finish(self, job: Job, answer: Answer | Unreachable) -> Called | Invoked:
         engine = self._engine
         if not job.arn:
             _queue.answered(engine, job.id, answer)
