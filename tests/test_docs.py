@@ -14,6 +14,8 @@ Then the handler is run on the embedded service, with a clock that jumps, and co
 - result, or error ("Class: a part of the text"): how it ends,
 - shown: whether the next block of text on the page is the whole text of the error,
 - log: the messages of `ctx.log`.
+
+A block after which `<!-- prints -->` stands prints the block of text that follows.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,10 +40,16 @@ from durable_gen import codecs, errors
 from durable_gen.local import Idle, Service, VirtualClock
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/workflows.md", "docs/deploying.md", "docs/serdes.md")
+PAGES = (
+    "README.md",
+    "docs/workflows.md",
+    "docs/observing.md",
+    "docs/deploying.md",
+    "docs/serdes.md",
+)
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
-    r"(?:<!-- run: (?P<run>.*?) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
+    r"(?:<!-- (?:run: (?P<run>.*?)|(?P<prints>prints)) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
     re.MULTILINE | re.DOTALL,
 )
 PLACE = re.compile(r"\b\w+\.(?:py|md):\d+")
@@ -54,12 +64,14 @@ class Block:
         code: its code.
         run: how its handler is run; None when it is not.
         shown: the text that is shown after it.
+        prints: whether it prints that.
     """
 
     line: int
     code: str
     run: dict[str, Any] | None
     shown: str | None
+    prints: bool
 
 
 def read(page: str) -> str:
@@ -71,22 +83,30 @@ def blocks(page: str) -> Iterator[Block]:
     for found in BLOCK.finditer(text):
         line = text.count("\n", 0, found.start("code")) + 1
         run = found["run"]
-        yield Block(line, found["code"], run and json.loads(run), found["shown"])
+        yield Block(
+            line, found["code"], run and json.loads(run), found["shown"], bool(found["prints"])
+        )
 
 
 @pytest.fixture(name="module")
 def _module():
-    """A module to run a page in, importable for as long as the test takes."""
+    """A module to run a page in, importable for as long as the test takes; handlers lose its filters."""
+    filters = [(handler, list(handler.filters)) for handler in logging.getLogger().handlers]
     module = ModuleType("page")
     sys.modules["page"] = module
     yield module
     del sys.modules["page"]
+    for handler, found in filters:
+        handler.filters[:] = found
 
 
 def execute(page: str, block: Block, module: ModuleType) -> None:
-    """Run a block, so that its lines are those of the page."""
+    """Run a block, so that its lines are those of the page, and compare what it prints."""
     source = "\n" * (block.line - 1) + block.code
-    exec(compile(source, str(ROOT / page), "exec", dont_inherit=True), vars(module))
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(source, str(ROOT / page), "exec", dont_inherit=True), vars(module))
+    if block.prints:
+        assert f"{block.shown}\n" == printed.getvalue()
 
 
 def ended(handler: Any, run: dict[str, Any], old: Any = None) -> dict[str, Any]:

@@ -51,6 +51,8 @@ ROWS = (
     ("_workers", "_park", "_channel", "_stage", "_driver"),
     # edge: @durable
     ("handler",),
+    # edge: plugins for OpenTelemetry
+    ("otel",),
     # the embedded service; the test kit; the command line; what is exported
     ("local", "testing", "", "cli"),
 )
@@ -67,7 +69,7 @@ def module_name(path):
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
-    if parts and parts[0] in ("local", "testing", "cli", "backends", "codecs"):
+    if parts and parts[0] in ("local", "testing", "cli", "backends", "codecs", "otel"):
         parts = parts[:1]
     return ".".join(parts)
 

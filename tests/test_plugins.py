@@ -69,6 +69,7 @@ def test_invocation_hooks_frame_everything_else():
         "operation_start",
         "attempt_start",
         "attempt_end",
+        "checkpoint",
         "operation_change",
         "operation_end",
         "invocation_end",
@@ -183,6 +184,52 @@ def test_change_is_a_part_of_all_operations():
     serve(failing_once, recorder)
     for change in recorder.of("operation_change"):
         assert change.updated.items() <= change.operations.items()
+
+
+def test_checkpoint_is_told_of_before_it_is_sent():
+    """What is about to be recorded is told as it will be; it is told again once it is acknowledged."""
+    recorder = Recorder()
+    serve(failing_once, recorder)
+    sent, changed = recorder.of("checkpoint"), recorder.of("operation_change")
+    told = [[(info.name, info.status) for info in change.updated.values()] for change in (*sent,)]
+    assert [[("a", "SUCCEEDED")], [("b", "PENDING")], [("b", "FAILED")]] == told
+    assert [list(change.updated) for change in changed] == [list(one.updated) for one in sent]
+    assert [None, None, None] == [one.ended for change in sent for one in change.updated.values()]
+
+
+def test_header_that_a_plugin_gives_goes_with_an_invoke():
+    """The first plugin that has a trace header is heard; what is no text is not."""
+
+    class Heading:
+        def __init__(self, header):
+            self.header = header
+
+        def on_invoke(self, info):
+            return self.header and f"{self.header} {info.name} {info.type} {info.sub_type}"
+
+    class Odd:
+        def on_invoke(self, info):
+            return 7
+
+    def flow(event, ctx):
+        yield ctx.invoke("pay", "payments:1", 20)
+
+    stub = Stub()
+    plugins = [Recorder(), Odd(), Heading(None), Heading("Root=1"), Heading("Root=2")]
+    durable(backend=stub, plugins=plugins)(flow)(event())
+    (update,) = stub.updates
+    assert {
+        "FunctionName": "payments:1",
+        "XAmznTraceId": "Root=1 pay CHAINED_INVOKE ChainedInvoke",
+    } == update["ChainedInvokeOptions"]
+
+
+def test_invocation_start_has_lambdas_trace_header(monkeypatch):
+    """It is the environment's, where Lambda puts it."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
+    recorder = Recorder()
+    durable(backend=Stub(), plugins=[recorder])(stepping)(event())
+    assert "Root=1-2-3" == recorder.of("invocation_start")[0].trace_header
 
 
 def test_plugin_that_raises_disturbs_neither_the_workflow_nor_another():

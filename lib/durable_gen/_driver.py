@@ -9,7 +9,7 @@ from math import inf
 
 from durable_gen import _faults, _park
 from durable_gen._channel import Channel
-from durable_gen._effects import Calls, Done, Flush, Idle, Park, running
+from durable_gen._effects import Calls, Done, Flush, Idle, Park
 from durable_gen._kernel import Kernel
 from durable_gen._model import MAX_UPDATES
 from durable_gen._outcome import Outcome
@@ -47,7 +47,6 @@ class Driver:
             Exception: a fault of the service that did not pass in time, or one of a serde's store.
         """
         workers = self.stage.workers(max_workers) if self.stage else Workers(max_workers)
-        outer = running.set(None)  # a workflow that is run inside a step is no part of it
         try:
             return self._drive(kernel, workers)
         except _faults.Passing as fault:
@@ -56,7 +55,6 @@ class Driver:
                     self.channel.checkpoint(flush.updates)
             raise fault.error from None
         finally:
-            running.reset(outer)
             workers.close()
             _park.park(kernel.remains(), "its invocation has ended")
             kernel.forget()

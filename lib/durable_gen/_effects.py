@@ -23,6 +23,7 @@ class StepInfo:
         operation_id: its id in the log.
         attempt: the attempt that runs, from 1.
         execution_arn: the execution's ARN.
+        parent_id: the id of the context that it is in; None at the root.
     """
 
     name: str | None
@@ -30,6 +31,7 @@ class StepInfo:
     operation_id: str
     attempt: int
     execution_arn: str
+    parent_id: str | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -51,6 +53,7 @@ class Call:
         args: its arguments.
         timeout: seconds after which it is given up.
         info: what it may know of itself.
+        context: the context variables that it runs with, once it is begun.
     """
 
     task: Any = field(repr=False)
@@ -58,6 +61,7 @@ class Call:
     args: tuple[Any, ...]
     timeout: float | None
     info: StepInfo
+    context: Any = field(default=None, repr=False)
 
 
 @frozen

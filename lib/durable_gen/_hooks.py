@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from attrs import evolve
@@ -41,6 +42,8 @@ class Hooks:
         log: what earlier invocations did.
         updated: ids of operations that ended from outside since the last invocation.
         meter: counts what the execution uses.
+        trace_header: X-Ray's trace header of the invocation.
+        seconds_left: tells the seconds until Lambda ends the function.
     """
 
     def __init__(
@@ -52,12 +55,16 @@ class Hooks:
         log: Log,
         updated: Iterable[str],
         meter: Meter,
+        trace_header: str | None = None,
+        seconds_left: Callable[[], float] = lambda: inf,
     ) -> None:
         self.meter = meter
         self.plugins = plugins
         self.arn = arn
         self.log = log
         self.updated = frozenset(updated)
+        self.trace_header = trace_header
+        self.seconds_left = seconds_left
         self.earlier = frozenset(log.records)  # what earlier invocations had come to
         self.told: set[str] = set()  # operations whose end was told
         self.flows: dict[str, FunctionInfo] = {}
@@ -68,24 +75,31 @@ class Hooks:
             "started": started,
         }
 
-    def _call(self, hook: str, info: Any) -> None:
+    def _call(self, hook: str, info: Any) -> list[Any]:
+        answers = []
         for plugin in self.plugins:
             try:
                 method = getattr(plugin, hook, None)
                 if method is not None:
-                    method(info)
+                    answers.append(method(info))
             except Exception:
                 LOGGER.exception("plugin %s: %s raised", type(plugin).__name__, hook)
+        return answers
 
     # --- the invocation ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Tell that the invocation begins."""
         known = self._operations()
-        updated = {id_: info for id_, info in known.items() if id_ in self.updated}
-        self._call(
-            "on_invocation_start", InvocationStart(**self.common, operations=known, updated=updated)
+        updated = {id_: known[id_] for id_ in known if id_ in self.updated}
+        info = InvocationStart(
+            **self.common,
+            operations=known,
+            updated=updated,
+            is_retry=not (self.common["is_first"] or self.updated),
+            trace_header=self.trace_header,
         )
+        self._call("on_invocation_start", info)
 
     def end(self, status: str | None, error: ErrorObject | None = None) -> None:
         """Tell that the invocation has ended."""
@@ -95,22 +109,31 @@ class Hooks:
             status=status,
             error=error,
             usage=self.meter.usage(self.log),
+            seconds_left=self.seconds_left(),
         )
         self._call("on_invocation_end", info)
 
     # --- what the kernel tells -----------------------------------------------------------------
 
-    def began(self, task: Task, type_: str, sub_type: str) -> None:
+    def began(self, task: Task, sub_type: str) -> None:
         """Tell of an operation that is come to for the first time."""
-        info = OperationInfo(
+        self._call("on_operation_start", self._new(task, sub_type))
+
+    def invoking(self, task: Task, sub_type: str) -> str | None:
+        """Ask for the trace header that goes with an invoke; the first plugin's that has one."""
+        answers = self._call("on_invoke", self._new(task, sub_type))
+        return next((header for header in answers if isinstance(header, str)), None)
+
+    def _new(self, task: Task, sub_type: str) -> OperationInfo:
+        assert task.kind is not None
+        return OperationInfo(
             execution_arn=self.arn,
             id=task.id,
             name=task.op.name,
-            type=str(type_),
+            type=str(task.kind.type),
             sub_type=sub_type,
             parent_id=task.parent_id,
         )
-        self._call("on_operation_start", info)
 
     def found(self, record: Record) -> None:
         """Tell of an operation that an earlier invocation had come to."""
@@ -119,17 +142,13 @@ class Hooks:
         elif record.id in self.updated:
             self._over(record)
 
+    def sending(self, ids: Iterable[str]) -> None:
+        """Tell of what the service is about to be told."""
+        self._change("on_checkpoint", ids)
+
     def changed(self, ids: Iterable[str]) -> None:
         """Tell of what the service has acknowledged; of what has ended, once."""
-        known = self.log.records
-        records = {id_: known[id_] for id_ in ids if id_ in known and id_ not in self.told}
-        if not records:
-            return
-        updated = {id_: self._info(raw) for id_, raw in records.items()}
-        change = OperationChange(
-            execution_arn=self.arn, updated=updated, operations=self._operations()
-        )
-        self._call("on_operation_change", change)
+        records = self._change("on_operation_change", ids)
         for raw in records.values():
             if is_over(Record(raw)):
                 self._over(Record(raw))
@@ -177,13 +196,24 @@ class Hooks:
 
         call.fn = _around(fn, begin, end)
 
+    def _change(self, hook: str, ids: Iterable[str]) -> dict[str, Raw]:
+        known = self.log.records
+        records = {id_: known[id_] for id_ in ids if id_ in known and id_ not in self.told}
+        if records:
+            updated = {id_: self._info(raw) for id_, raw in records.items()}
+            change = OperationChange(
+                execution_arn=self.arn, updated=updated, operations=self._operations()
+            )
+            self._call(hook, change)
+        return records
+
     def _over(self, record: Record) -> None:
         if record.id not in self.told:
             self.told.add(record.id)
             self._call("on_operation_end", self._info(record.raw))
 
-    def _operations(self) -> dict[str, OperationInfo]:
-        return {id_: self._info(raw) for id_, raw in self.log.records.items()}
+    def _operations(self) -> Mapping[str, OperationInfo]:
+        return _Operations(dict(self.log.records), self._info)
 
     def _info(self, raw: Raw) -> OperationInfo:
         record = Record(raw)
@@ -202,6 +232,23 @@ class Hooks:
             error=record.error,
             is_replay=record.id in self.earlier,
         )
+
+
+class _Operations(Mapping[str, OperationInfo]):
+    """What the log held at one moment; an operation is read when it is asked for."""
+
+    def __init__(self, records: dict[str, Raw], read: Callable[[Raw], OperationInfo]) -> None:
+        self._records = records
+        self._read = read
+
+    def __getitem__(self, id: str) -> OperationInfo:  # noqa: A002
+        return self._read(self._records[id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def _ended(outcome: Outcome | None) -> dict[str, Any]:

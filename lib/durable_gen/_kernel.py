@@ -174,29 +174,20 @@ class Kernel:
     def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         execution, scope, stack, lent = self.execution, fiber.scope, fiber.stack, fiber.lent
         fiber.waits = None
+        begins = not stack
+        if begins and execution.hooks is not None and fiber.task is not None:
+            first = operation_id(scope.prefix, 1) in execution.log.unread
+            execution.hooks.entered(fiber.task, again=first)
         execution.floor = scope
         if lent is not None:
             owner, lent._scope = lent._scope, scope  # noqa: SLF001
         try:
-            if stack:
-                op = self._through(fiber, stack[-1], value, error)
-                if op is LATER:
-                    return
-            else:
-                if execution.hooks is not None and fiber.task is not None:
-                    first = operation_id(scope.prefix, 1) in execution.log.unread
-                    execution.hooks.entered(fiber.task, again=first)
-                op = _begun(fiber)
-                if isinstance(
-                    op, Op
-                ):  # of a function that has nothing else to do, such as a lambda
-                    op = iter(op)
-                if not isinstance(op, GeneratorType):  # a flow that yields nothing
-                    self._returned(fiber, op, None)
-                    return
-                if op.gi_frame is None or op.gi_suspended:
-                    self.execution.fail(used_up(fiber, op))
-                    return
+            try:
+                op = _begun(fiber) if begins else self._through(fiber, stack[-1], value, error)
+            finally:  # what follows is no code of the flow's
+                execution.floor = None
+                if lent is not None:
+                    lent._scope = owner  # noqa: SLF001
         except StopIteration as stop:
             self._returned(fiber, stop.value, stack.pop().gi_code)
         except (Exception, GeneratorExit) as problem:
@@ -204,11 +195,14 @@ class Kernel:
                 stack.pop()
             self._continue(fiber, None, problem)
         else:
-            self._yielded(fiber, op)
-        finally:
-            execution.floor = None
-            if lent is not None:
-                lent._scope = owner  # noqa: SLF001
+            if op is LATER:
+                return
+            if begins and isinstance(op, Op):  # a function that does nothing else, such as a lambda
+                op = iter(op)
+            if begins and not isinstance(op, GeneratorType):  # a flow that yields nothing
+                self._returned(fiber, op, None)
+            else:
+                self._yielded(fiber, op)
 
     def _through(
         self, fiber: Fiber, generator: Any, value: Any, error: BaseException | None
@@ -224,7 +218,7 @@ class Kernel:
         """
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
-        fresh = scope.fresh
+        fresh, parked, updated = scope.fresh, self.tasks.parked, execution.updated
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
             leaf = leaves.get(type(op))
@@ -249,7 +243,7 @@ class Kernel:
                 return op
             del fresh[0], unread[id_]
             scope.position += 1
-            scope.earlier = False
+            scope.went_on(earlier=parked and id_ not in updated)
             if not scope.batch and raw.get("EndTimestamp") is not None:
                 scope.latest = raw
             value = error = None
@@ -300,7 +294,7 @@ class Kernel:
             elif type(op) is FlushOp:
                 self.tasks.outbox.add(None, RESUME, Task(op, None, "", None, scope, fiber))
             elif type(op) is CallbackResult:
-                scope.earlier = False
+                scope.went_on(earlier=False)
                 fiber.waits = Task(op, kind, op.callback.operation_id, None, scope, fiber)
                 self.tasks.look(fiber.waits)
             else:
@@ -335,10 +329,9 @@ class Kernel:
             self.tasks.settle(task, outcome, 1, 0.0)
 
     def _flush(self) -> Flush:
-        self.tasks.sent = self.tasks.outbox.take()
-        sent = self.tasks.sent
-        self.execution.meter.bytes += sum(size for _, _, _, size in sent)
-        return Flush(tuple(update for update, _, _, _ in sent if update is not None))
+        updates = self.tasks.send()
+        self.execution.meter.bytes += sum(size for _, _, _, size in self.tasks.sent)
+        return Flush(updates)
 
 
 def _begun(fiber: Fiber) -> Any:

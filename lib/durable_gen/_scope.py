@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +33,7 @@ class Execution:
         dialect: the wire's words.
         listener: who hears of operations and log messages; None for nobody.
         hooks: what tells plugins; None without any.
+        updated: ids of operations that ended from outside since the last invocation.
         retry: the retry policy of steps that name none.
         lambda_context: what Lambda gave the handler.
         flow: the handler's flow.
@@ -51,6 +54,7 @@ class Execution:
     floor: Scope | None = None
     beside: bool = False
     hooks: Any = None
+    updated: AbstractSet[str] = frozenset()
     meter: Meter = field(factory=Meter)
     fatal: DurableError | None = None
 
@@ -62,6 +66,10 @@ class Execution:
         """End the invocation with a fault of the code, which the workflow cannot catch."""
         self.fatal = self.fatal or error
         return error
+
+
+# The execution whose invocation runs here, if one does.
+invoked: ContextVar[Execution | None] = ContextVar("durable_gen_execution", default=None)
 
 
 @define(eq=False)
@@ -140,6 +148,13 @@ class Scope:
                 return True
             scope = scope.outer if scope.virtual else None  # what follows it is its outer flow's
         return False
+
+    def went_on(self, *, earlier: bool) -> None:
+        """Note whether an earlier invocation went on from an operation that its flow has come to."""
+        scope: Scope | None = self
+        while scope is not None:
+            scope.earlier = earlier
+            scope = scope.outer if scope.virtual else None
 
     def now(self) -> datetime:
         """Read the execution's clock: when the last thing happened that this flow knows of."""

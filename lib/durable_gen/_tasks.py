@@ -7,7 +7,7 @@ holds, a fiber to be resumed, a branch to be counted.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import datetime
 from heapq import heappop, heappush
@@ -81,6 +81,9 @@ class Tasks:
         lost: fibers that were given up.
         dropped: calls in flight that nobody wants to know of any more.
         worked: whether a call has ended in this invocation.
+        parked: whether the invocation before went on from all that was over, until it was parked: so
+            it is where an operation called this one, not the deadline of an invocation that ran out of
+            time, and not the death of one.
     """
 
     def __init__(
@@ -103,6 +106,16 @@ class Tasks:
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
         self.worked = False
+        self.parked = bool(execution.updated) and execution.updated <= self.log.records.keys()
+
+    def send(self) -> tuple[Update, ...]:
+        """Take the updates that are to be sent now."""
+        self.sent = self.outbox.take()
+        updates = tuple(update for update, _, _, _ in self.sent if update is not None)
+        if self.execution.hooks is not None:
+            unsent = {update.id for update in self.outbox.updates()}
+            self.execution.hooks.sending(one.id for one in updates if one.id not in unsent)
+        return updates
 
     def absorb(self, records: Iterable[Raw]) -> None:
         """Take in what the service says of operations; everything that was sent is acknowledged."""
@@ -177,8 +190,9 @@ class Tasks:
             self._spawn(task, Spawn(), None)
             return
         record = self.log.read(task.id)
-        # Past a callback that an earlier invocation made, the code was there before.
-        task.scope.earlier = record is not None and type(op) is CreateCallback
+        task.scope.went_on(
+            earlier=record is not None and (type(op) is CreateCallback or self._delivered(record))
+        )
         if record is not None:
             sub_type = kind.sub_type(op, self.execution.dialect)
             if differs(record, kind.type, sub_type, op.name, task.parent_id):
@@ -197,13 +211,17 @@ class Tasks:
         now = max(self.now, task.scope.now()) if record is None and type(op) is Wait else self.now
         self._follow(task, kind.decide(op, record, now), record)
 
+    def _delivered(self, record: Record) -> bool:
+        """Tell whether an earlier invocation is known to have gone on from an operation that is over."""
+        return self.parked and is_over(record) and record.id not in self.execution.updated
+
     def _first(self, task: Task) -> None:
         """Tell whoever listens of an operation that is come to for the first time."""
         execution, op, kind = self.execution, task.op, task.kind
         if execution.listener is not None:
             execution.listener.operation(task.scope, op, task.id, task.parent_id)
         if execution.hooks is not None and kind is not None:
-            execution.hooks.began(task, kind.type, kind.sub_type(op, execution.dialect))
+            execution.hooks.began(task, kind.sub_type(op, execution.dialect))
 
     def look(self, task: Task) -> None:
         """Put an operation against what is known of it now."""
@@ -244,7 +262,7 @@ class Tasks:
             args = (self.values.loads(op, decision.state, task.id),)
         attempt = (record.attempt if record is not None else 0) + 1
         path = task.scope.path_of(op.name)
-        info = StepInfo(op.name, path, task.id, attempt, self.execution.arn)
+        info = StepInfo(op.name, path, task.id, attempt, self.execution.arn, task.parent_id)
         call = Call(task, decision.fn, args, op.timeout if type(op) is Step else None, info)
         if decision.start is not None and decision.barrier:
             self._send(task, decision.start, BARRIER, call)
@@ -258,8 +276,19 @@ class Tasks:
         if decision.payload:
             text = self.values.dump_payload(task.op, task.id)
             check_size(task.op, text)
-            change = Change(change.action, text, change.error, change.options)
+            change = Change(change.action, text, change.error, self._traced(task, change.options))
         self._send(task, change, RESUME, task)
+
+    def _traced(self, task: Task, options: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Add the trace header that a plugin has for an invoke."""
+        execution, kind = self.execution, task.kind
+        if execution.hooks is None or options is None or kind is None:
+            return options
+        header = execution.hooks.invoking(task, kind.sub_type(task.op, execution.dialect))
+        if header is None:
+            return options
+        target = {**options["ChainedInvokeOptions"], "XAmznTraceId": header}
+        return {**options, "ChainedInvokeOptions": target}
 
     def _block(self, task: Task, decision: Block) -> None:
         tasks = self.waiting.setdefault(task.id, [])

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def perform(call: Call) -> Outcome:
         return call.fn(*call.args)
 
     try:
-        return Ok(copy_context().run(run))
+        return Ok(call.context.run(run))
     except (Exception, GeneratorExit) as error:
         return Err(error)
     except BaseException as error:
@@ -71,7 +71,7 @@ class Workers:
     def __init__(self, most: int) -> None:
         self.most = most
         self.in_flight = 0
-        self.todo: SimpleQueue[tuple[Call, Context] | None] = SimpleQueue()
+        self.todo: SimpleQueue[Call | None] = SimpleQueue()
         self.done: SimpleQueue[Note] = SimpleQueue()
         self.threads = 0
         self.busy = 0  # calls that have a thread, or wait for one
@@ -86,6 +86,7 @@ class Workers:
     def inline(self, call: Call) -> Outcome:
         """Run a call to its end, when nothing else can go on meanwhile."""
         if not inspect.iscoroutinefunction(call.fn):
+            call.context = copy_context()
             outcome = perform(call)
             if not (isinstance(outcome, Ok) and inspect.isawaitable(outcome.value)):
                 return outcome
@@ -98,6 +99,7 @@ class Workers:
     def start(self, call: Call) -> None:
         """Begin a call."""
         self.in_flight += 1
+        call.context = copy_context()
         if inspect.iscoroutinefunction(call.fn):
             outcome = perform(call)
             if isinstance(outcome, Ok):
@@ -106,7 +108,7 @@ class Workers:
                 self.done.put((call, outcome, False))
             return
         self.busy += 1
-        self.todo.put((call, copy_context()))
+        self.todo.put(call)
         self._staff()
 
     def _staff(self) -> None:
@@ -164,8 +166,8 @@ class Workers:
             task.cancel()
         if self.tasks:  # one that swallows its end is left behind
             self.loop.run_until_complete(asyncio.wait(tuple(self.tasks), timeout=GRACE))
-        for awaitable in self.tasks.values():
-            _close(awaitable)
+        for task in list(self.tasks):
+            self._let_go(task)
         self.loop.close()
 
     # --- what is heard of calls ------------------------------------------------------------------
@@ -220,8 +222,7 @@ class Workers:
     # --- threads ---------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (item := self.todo.get()) is not None:
-            call, context = item
+        while (call := self.todo.get()) is not None:
             if self.closed or call in self.given_up:
                 self.done.put((call, Ok(), True))
                 continue
@@ -229,11 +230,11 @@ class Workers:
                 self.done.put((call, None, True))
                 self._ring()
             try:
-                outcome: Outcome | BaseException = context.run(perform, call)
+                outcome: Outcome | BaseException = perform(call)
             except BaseException as error:
                 outcome = error
             self.done.put((call, outcome, True))
-            del item, call, context, outcome  # an idle thread keeps nothing alive
+            del call, outcome  # an idle thread keeps nothing alive
             self._ring()
 
     def _ring(self) -> None:
@@ -252,23 +253,25 @@ class Workers:
                 "an async step needs an event loop of its own, and one runs already in this thread: "
                 "call the handler from a thread without one, as asyncio.to_thread(handler, event) does"
             )
-            _close(awaitable)
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
             self.done.put((call, Err(problem), False))
             return
         if self.loop is None or self.wake is None:
             self.loop, self.wake = asyncio.new_event_loop(), asyncio.Event()
-        task = self.loop.create_task(self._await(call, awaitable))
+        task = self.loop.create_task(self._await(call, awaitable), context=call.context)
         self.tasks[task] = awaitable
         self.running[call] = task
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
-        _close(self.tasks.pop(task, None))  # it may never have begun
+        awaitable = self.tasks.pop(task, None)
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()  # it may never have begun
 
     async def _await(self, call: Call, awaitable: Awaitable[Any]) -> None:
         import asyncio
 
-        running.set(call.info)
         outcome: Outcome | BaseException
         try:
             async with asyncio.timeout(call.timeout) as limit:
@@ -287,12 +290,6 @@ class Workers:
         self.done.put((call, outcome, False))
         assert self.wake is not None
         self.wake.set()
-
-
-def _close(awaitable: Any) -> None:
-    """Close a coroutine, so that one which never began is not missed by anybody."""
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
 
 
 def _loop_runs() -> bool:

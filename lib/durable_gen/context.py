@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -68,6 +68,11 @@ class Context(Branching):
     def lambda_context(self) -> Any:
         """What Lambda gave the handler in this invocation."""
         return self._scope.execution.lambda_context
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The records of all operations, by id; Powertools for AWS Lambda knows a durable context by it."""
+        return self._scope.execution.log.records
 
     @property
     def is_replaying(self) -> bool:

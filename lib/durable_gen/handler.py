@@ -7,13 +7,17 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
+
+from attrs import evolve
 
 from durable_gen import _check, _codec, _dialect, _places, backends
 from durable_gen._budget import Budget, Meter
 from durable_gen._channel import Channel, Deadline, TokenSpent
 from durable_gen._driver import Driver
+from durable_gen._effects import running
 from durable_gen._failure import describe, story
 from durable_gen._fibers import NO_ASYNC
 from durable_gen._hooks import Hooks
@@ -22,7 +26,7 @@ from durable_gen._log import Log
 from durable_gen._model import ErrorObject, Raw, instant
 from durable_gen._outcome import Err
 from durable_gen._schedule import Retry
-from durable_gen._scope import Execution
+from durable_gen._scope import Execution, invoked
 from durable_gen._stage import staged
 from durable_gen.backends import Backend
 from durable_gen.context import Context
@@ -76,6 +80,10 @@ class Handler(Generic[F]):
             UsageError: the event is not a durable one.
             Exception: a fault of the service that may pass; Lambda is to invoke again.
         """
+        return copy_context().run(self._invoke, event, lambda_context)
+
+    def _invoke(self, event: Any, lambda_context: Any) -> dict[str, Any]:
+        """Run one invocation; the context variables that are set in it go with it."""
         invocation = _codec.decode(event)
         options = self._options
         stage = staged.get()
@@ -101,14 +109,15 @@ class Handler(Generic[F]):
             lambda_context,
             self.flow,
             meter=meter,
+            updated=frozenset(invocation.updated),
         )
+        invoked.set(execution)
+        running.set(None)  # inside a step it is no part of that
         if not options["plugins"]:
             return self._run(execution, record, channel)
-        return self._watched(execution, record, channel, invocation.updated)
+        return self._watched(execution, record, channel)
 
-    def _watched(
-        self, execution: Execution, record: Raw, channel: Channel, updated: Sequence[str]
-    ) -> dict[str, Any]:
+    def _watched(self, execution: Execution, record: Raw, channel: Channel) -> dict[str, Any]:
         """Run the workflow, and tell the plugins."""
         hooks = Hooks(
             self._options["plugins"],
@@ -116,8 +125,11 @@ class Handler(Generic[F]):
             getattr(execution.lambda_context, "aws_request_id", None),
             execution.started,
             execution.log,
-            updated,
+            execution.updated,
             execution.meter,
+            getattr(execution.lambda_context, "trace_id", None)
+            or os.environ.get("_X_AMZN_TRACE_ID"),
+            evolve(channel.deadline, margin=0).left,
         )
         execution.hooks = hooks
         hooks.start()

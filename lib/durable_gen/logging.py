@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from durable_gen._messages import repeats, where
 from durable_gen._ops import Child, Op
 from durable_gen._scope import Scope
 
@@ -12,6 +13,26 @@ OPERATIONS = logging.getLogger("durable_gen.operations")
 BUDGET = logging.getLogger("durable_gen.budget")
 WORKFLOW = logging.getLogger("durable_gen.workflow")
 LEVELS = logging.getLevelNamesMapping()
+OURS = ("exc_info", "stack_info", "stacklevel", "extra")  # keywords that logging has a meaning for
+FRAMES = 3  # between the user's line and the logger: the message's method, `_log`, `message`
+
+
+class ReplayFilter(logging.Filter):
+    """Drops what a flow logs again while it replays, and says of the rest where it was logged.
+
+    Add it to a handler, `handler.addFilter(ReplayFilter())`, and it sees the records of all loggers; on
+    a logger it sees those of that logger alone. A record gets `executionArn`, and where there is
+    one `operationId`, `operationName`, `attempt` and `parentId`; it keeps what it has of them already.
+    Outside an invocation nothing changes.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is to be logged."""
+        if repeats() or not super().filter(record):
+            return False
+        for name, value in where().items():
+            record.__dict__.setdefault(name, value)
+        return True
 
 
 def kind(op: Op[Any]) -> str:
@@ -51,19 +72,19 @@ class Logs:
             OPERATIONS.debug("durable_operation", extra=extra)
 
     def message(
-        self, scope: Scope, level: str, message: str, args: tuple[Any, ...], data: dict[str, Any]
+        self, level: int | str, message: str, args: tuple[Any, ...], data: dict[str, Any]
     ) -> None:
         """Log what a workflow says."""
-        number = LEVELS[level.upper()]
+        number = LEVELS[level.upper()] if isinstance(level, str) else level
         if WORKFLOW.isEnabledFor(number):
-            exc_info = data.pop("exc_info", None)
+            own = {name: data.pop(name) for name in OURS if name in data}
             extra = {
-                "executionArn": scope.execution.arn,
-                "parentId": scope.prefix or "",
-                "operationName": scope.name,
-                "data": data,
+                **where(),
+                **({"data": data} if data else {}),
+                **(own.pop("extra", None) or {}),
             }
-            WORKFLOW.log(number, message, *args, extra=extra, exc_info=exc_info, stacklevel=4)
+            stacklevel = FRAMES + own.pop("stacklevel", 1)
+            WORKFLOW.log(number, message, *args, extra=extra, stacklevel=stacklevel, **own)
 
     def budget(self, arn: str, what: str, used: int, limit: int, share: float, path: str) -> None:
         """Warn that an execution comes near to a limit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from typing import Protocol
 
 from attrs import field, frozen
@@ -61,6 +62,8 @@ class InvocationStart:
         started: when the execution was started.
         operations: what the log holds, by id.
         updated: those of them that ended from outside since the last invocation.
+        is_retry: whether nothing from outside called it: the invocation before it was cut off.
+        trace_header: X-Ray's trace header of the invocation.
     """
 
     execution_arn: str
@@ -69,6 +72,8 @@ class InvocationStart:
     started: datetime
     operations: Operations = field(repr=False)
     updated: Operations = field(repr=False)
+    is_retry: bool = False
+    trace_header: str | None = None
 
 
 @frozen(kw_only=True)
@@ -84,6 +89,7 @@ class InvocationEnd:
         status: SUCCEEDED, FAILED or PENDING; None when the invocation itself raised.
         error: what the workflow failed with, or the invocation raised.
         usage: what the execution has used of what the service allows.
+        seconds_left: until Lambda ends the function; infinite where nobody knows.
     """
 
     execution_arn: str
@@ -94,6 +100,7 @@ class InvocationEnd:
     status: str | None
     error: ErrorObject | None = None
     usage: Usage
+    seconds_left: float = inf
 
 
 @frozen(kw_only=True)
@@ -119,7 +126,7 @@ class BudgetWarning:
 
 @frozen(kw_only=True)
 class OperationChange:
-    """The service has acknowledged changes.
+    """Changes are about to be sent to the service, or it has acknowledged them.
 
     Attributes:
         execution_arn: the execution's ARN.
@@ -185,6 +192,12 @@ class Plugin(Protocol):
 
     def on_operation_start(self, info: OperationInfo) -> None:
         """An operation is come to: for the first time, or again while it is not over."""
+
+    def on_invoke(self, info: OperationInfo) -> str | None:
+        """A function is about to be invoked: what this gives is sent as X-Ray's trace header."""
+
+    def on_checkpoint(self, info: OperationChange) -> None:
+        """Changes are about to be sent; should this invocation die, they may be recorded or not."""
 
     def on_operation_change(self, info: OperationChange) -> None:
         """The service has acknowledged changes."""

@@ -95,10 +95,12 @@ class World:
     Attributes:
         way: how steps are run.
         before: called when a step begins.
+        say: told of each place that a flow comes to.
     """
 
     way: str
     before: Any = None
+    say: Any = None
     ran: list[str] = field(factory=list)
 
     def act(self, step: Step) -> int:
@@ -129,10 +131,12 @@ class World:
         return ctx.step("act", self.act, step, retry=RETRY, timeout=timeout)
 
 
-def run(ctx: Any, program: tuple, world: World) -> Any:
+def run(ctx: Any, program: tuple, world: World, where: str = "") -> Any:
     """Run a program; its result tells all that it saw."""
     seen: list[Any] = []
-    for part in program:
+    for n, part in enumerate((*program, None)):
+        if world.say is not None:
+            world.say(f"{ctx._scope.prefix} {where}{n}")
         match part:
             case Step():
                 seen.append((yield world.operation(ctx, part)))
@@ -155,16 +159,16 @@ def run(ctx: Any, program: tuple, world: World) -> Any:
                 seen.append(list((yield ctx.all(*ops))))
             case Try(body, last, catch):
                 try:
-                    seen.append((yield run(ctx, body, world)))
+                    seen.append((yield run(ctx, body, world, f"{where}{n}.")))
                 except (OperationFailed, BrokenError) as error:
                     if not catch:
                         raise
                     seen.append(f"{type(error).__name__}: {error}")
                 finally:
-                    seen.append((yield run(ctx, last, world)))
+                    seen.append((yield run(ctx, last, world, f"{where}{n}!")))
             case Raise(text):
                 raise BrokenError(text)
             case Batch(body):
                 with ctx.batch():
-                    seen.append((yield run(ctx, body, world)))
+                    seen.append((yield run(ctx, body, world, f"{where}{n}:")))
     return seen

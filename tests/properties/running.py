@@ -24,9 +24,13 @@ class Peace:
 
     Attributes:
         context: what Lambda hands to the handler; None for the service's own.
+        plugins: what watches it.
+        say: told of each place that a flow comes to.
     """
 
     context: Any = None
+    plugins: tuple[Any, ...] = ()
+    say: Any = None
 
     def begin(self, info: Any) -> None:
         """A step begins."""
@@ -57,7 +61,7 @@ def drive(flow: Callable[[Any, World], Any], way: str, fate: Any = None, **optio
     Args:
         flow: called with its context and its world.
         way: how steps are run.
-        fate: what happens to the run: `begin`, `around` and `context`, as `Peace` has them.
+        fate: what happens to the run: `begin`, `around`, `context`, `plugins` and `say`, as `Peace` has them.
         options: of the service.
     """
     fate = fate or Peace()
@@ -76,9 +80,9 @@ def drive(flow: Callable[[Any, World], Any], way: str, fate: Any = None, **optio
         if word.endswith(ENDS) and not again and "Id" in heard:
             ended.add(heard["Id"])
 
-    world = World(way, begin)
+    world = World(way, begin, fate.say)
 
-    @durable
+    @durable(plugins=fate.plugins)
     def handler(_: Any, ctx: Any) -> Any:
         return (yield flow(ctx, world))
 

@@ -86,13 +86,21 @@ class LambdaContext:
     client_context = None
     identity = None
 
-    def __init__(self, function: Function, request: str, tenant: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        function: Function,
+        request: str,
+        tenant: str | None,
+        clock: Clock,
+        trace: str | None = None,
+    ) -> None:
         self.memory_limit_in_mb = function.memory
         self.aws_request_id = request
         self.function_name = function.name
         self.function_version = function.version
         self.invoked_function_arn = function.arn
         self.tenant_id = tenant
+        self.trace_id = trace  # on Lambda the environment has it: one invocation at a time
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"local/[{function.version}]{request.replace('-', '')}"
         self._clock = clock

@@ -98,7 +98,9 @@ class InProcess:
         if call_.function.call is None:
             text = f"Function not found: {call_.function.arn} has no handler in this process"
             raise Unreachable(code="ResourceNotFoundException", message=text, gone=True)
-        context = LambdaContext(call_.function, call_.request, call_.tenant, self._clock)
+        context = LambdaContext(
+            call_.function, call_.request, call_.tenant, self._clock, call_.trace
+        )
         if call_.client is not None:
             context.client_context = json.loads(call_.client)
         return call(call_.function, json.loads(call_.event), context)
