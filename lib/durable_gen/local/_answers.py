@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -39,48 +40,70 @@ def answered(operation: str, result: Mapping[str, Any]) -> Answered:
     headers: dict[str, str] = {"Content-Type": JSON}
     if shape is None:
         return Answered(status, headers, b"")
-    payload = shape.serialization.get("payload")
     body: dict[str, Any] = {}
     raw: bytes | None = None
-    for name, member in shape.members.items():
+    for name, place, key, write in _members(operation):
         value = result.get(name)
         if value is None:
             continue
-        place = member.serialization
-        match place.get("location"):
+        match place:
             case "header":
-                headers[place.get("name", name)] = str(value)
+                headers[key] = str(value)
             case "statusCode":
                 status = value
-            case None if name == payload and member.type_name == "blob":
+            case "blob":
                 raw = value
-            case None:
-                body[place.get("name", name)] = _written(member, value)
             case _:
-                pass
-    if raw is None and payload is None and shape.members:
+                body[key] = write(value)
+    if raw is None and "payload" not in shape.serialization and shape.members:
         raw = json.dumps(body, separators=(",", ":")).encode()
     return Answered(status, headers, raw or b"")
 
 
-def _written(shape: Any, value: Any) -> Any:
+def _same(value: Any) -> Any:
+    return value
+
+
+def _writer(shape: Any) -> Callable[[Any], Any]:
+    """Compile what writes a value of a shape as JSON has it."""
     match shape.type_name:
         case "structure":
-            return {
-                member.serialization.get("name", name): _written(member, value[name])
+            members = {
+                name: (member.serialization.get("name", name), _writer(member))
                 for name, member in shape.members.items()
-                if value.get(name) is not None
+            }
+            return lambda value: {
+                members[name][0]: members[name][1](item)
+                for name, item in value.items()
+                if item is not None and name in members
             }
         case "list":
-            return [_written(shape.member, item) for item in value]
+            item = _writer(shape.member)
+            return lambda value: list(map(item, value))
         case "map":
-            return {key: _written(shape.value, item) for key, item in value.items()}
+            item = _writer(shape.value)
+            return lambda value: {key: item(one) for key, one in value.items()}
         case "timestamp":
-            return _instant(value, shape.serialization.get("timestampFormat", "unixTimestamp"))
+            form = shape.serialization.get("timestampFormat", "unixTimestamp")
+            return lambda value: _instant(value, form)
         case "blob":
-            return base64.b64encode(value).decode()
+            return lambda value: base64.b64encode(value).decode()
         case _:
-            return value
+            return _same
+
+
+@cache
+def _members(operation: str) -> list[tuple[str, str, str, Callable[[Any], Any]]]:
+    """List an answer's members: name, where it stands, under which key, what writes it."""
+    shape = model().operation_model(operation).output_shape
+    payload = shape.serialization.get("payload")
+    found = []
+    for name, member in shape.members.items():
+        place = member.serialization.get("location", "body")
+        if name == payload and member.type_name == "blob":
+            place = "blob"
+        found.append((name, place, member.serialization.get("name", name), _writer(member)))
+    return found
 
 
 def _instant(value: datetime, form: str) -> float | str:

@@ -1,25 +1,25 @@
-"""The service over HTTP: a WSGI application that answers as Lambda's endpoint does."""
+"""The service over HTTP: an application that answers as Lambda's endpoint does."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
+from attrs import evolve
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
-from werkzeug.wrappers import Request, Response
 
 from durable_gen.local._answers import Answered, answered, faulty, refused
 from durable_gen.local._front import Front
+from durable_gen.local._listener import Request
 from durable_gen.local._routes import Asked, Malformed, arguments, find
 from durable_gen.local._rules import MIB
 from durable_gen.local._wire import fault, model
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
     from durable_gen.local._client import Client
 
 BODY = 6 * MIB + 256 * 1024
@@ -32,7 +32,7 @@ UNREAD = frozenset(
 
 
 class Http:
-    """A WSGI application over a service.
+    """What a server asks for answers.
 
     Args:
         client: answers the operations of durable executions.
@@ -43,38 +43,33 @@ class Http:
         self._client = client
         self._front = front
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request, id_ = Request(environ), str(uuid.uuid4())
+    def __call__(self, request: Request) -> Answered:
+        """Answer a request."""
+        id_ = str(uuid.uuid4())
         try:
             answer = self._answer(request, id_)
         except Exception:
-            LOGGER.exception("%s %s", request.method, request.path)
+            LOGGER.exception("%s %s", request.method, request.target)
             answer = faulty("ServiceException", "The service failed; its log says how.")
-        response = Response(answer.body, answer.status)
-        response.headers.clear()
-        response.headers["x-amzn-RequestId"] = id_
-        for key, value in answer.headers.items():
-            response.headers[key] = value
-        if answer.status != 204:
-            response.headers["Content-Length"] = str(len(answer.body))
-        return response(environ, start_response)
+        return evolve(answer, headers={"x-amzn-RequestId": id_, **answer.headers})
 
     def _answer(self, request: Request, id_: str) -> Answered:
-        path = (request.environ.get("REQUEST_URI") or request.path).partition("?")[0]
+        path, _, query = request.target.partition("?")
         found = find(request.method, path)
         if found is None:
             text = f"There is no operation at {request.method} {path:.200}"
             return faulty("UnknownOperationException", text, 404)
         operation, labels = found
-        body = request.stream.read(BODY + 1)
-        if len(body) > BODY:
+        if len(request.body) > BODY:
             return self._too_large(operation)
-        asked = Asked(labels, dict(request.args.lists()), request.headers, body)
+        asked = Asked(
+            labels, parse_qs(query, keep_blank_values=True), request.headers, request.body
+        )
         try:
-            _readable(operation, request.mimetype, body)
+            _readable(operation, request)
             given = arguments(operation, asked)
             if operation == "Invoke":  # neither is the operation's own
-                given["trace_id"] = request.headers.get("X-Amzn-Trace-Id")
+                given["trace_id"] = request.headers.get("x-amzn-trace-id")
                 given["request_id"] = id_
             result = self._method(operation)(**given)
         except Malformed as error:
@@ -99,14 +94,15 @@ class Http:
         return faulty(code, f"The body has more than {BODY} bytes")
 
 
-def _readable(operation: str, mimetype: str, body: bytes) -> None:
+def _readable(operation: str, request: Request) -> None:
     """Refuse a body whose content type says that it is no JSON.
 
     Raises:
         Malformed: the operation has no code of its own for it.
         ClientError: UnsupportedMediaTypeException, of Invoke.
     """
-    if not body or mimetype not in UNREAD or operation.endswith("CallbackSuccess"):
+    mimetype = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not request.body or mimetype not in UNREAD or operation.endswith("CallbackSuccess"):
         return
     text = f"The body is expected to be application/json, not {mimetype}"
     if operation == "Invoke":

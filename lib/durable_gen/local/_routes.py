@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from attrs import frozen
 from botocore.utils import parse_to_aware_datetime
 
+from durable_gen.local._shapes import Fits, fitting
 from durable_gen.local._wire import model
 
 
@@ -26,13 +27,13 @@ class Asked:
     Attributes:
         labels: the parts of the path that are arguments.
         query: the query's values by key, in order.
-        headers: by name, whatever its case.
+        headers: by name in lower case.
         body: bytes.
     """
 
     labels: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
-    headers: Any
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -43,6 +44,7 @@ class Route:
     operation: str
     method: str
     path: re.Pattern[str]
+    tail: str  # what the path ends with that is no argument
     fixed: int  # characters of the path that are no arguments
 
 
@@ -60,7 +62,8 @@ def routes() -> tuple[Route, ...]:
             for place, part in enumerate(parts)
         )
         fixed = sum(map(len, parts[::2]))
-        found.append(Route(name, operation.http["method"], re.compile(f"{path}/?"), fixed))
+        method = operation.http["method"]
+        found.append(Route(name, method, re.compile(f"{path}/?"), parts[-1], fixed))
     return tuple(sorted(found, key=lambda route: -route.fixed))
 
 
@@ -83,11 +86,17 @@ def find(method: str, path: str) -> tuple[str, dict[str, str]] | None:
     Returns:
         The operation and its labels, decoded; None if there is none.
     """
+    end = path.removesuffix("/")
     for route in routes():
+        if route.method != method or not end.endswith(route.tail):
+            continue
         match = route.path.fullmatch(path)
-        if match is not None and route.method == method:
-            return route.operation, {k: unquote(v) for k, v in match.groupdict().items()}
+        if match is not None:
+            return route.operation, {k: _decoded(v) for k, v in match.groupdict().items()}
     return None
+
+
+_decoded = lru_cache(maxsize=256)(unquote)  # an ARN comes again and again
 
 
 def arguments(operation: str, asked: Asked) -> dict[str, Any]:
@@ -100,38 +109,55 @@ def arguments(operation: str, asked: Asked) -> dict[str, Any]:
     Raises:
         Malformed: a value is not of its type, or the body is no JSON.
     """
-    shape = model().operation_model(operation).input_shape
-    payload = shape.serialization.get("payload")
     found: dict[str, Any] = {}
-    body: dict[str, Any] = {}
-    for name, member in shape.members.items():
-        place = member.serialization
-        key = place.get("name", name)
-        match place.get("location"):
+    given: Any = None
+    for name, member, place, key, fits in _members(operation):
+        match place:
             case "uri":
                 found[name] = asked.labels[key]
-            case "querystring" if key in asked.query:
-                found[name] = _queried(member, asked.query[key], name)
-            case "header" if asked.headers.get(key) is not None:
-                found[name] = asked.headers[key]
-            case None if name == payload:
-                if asked.body and member.type_name == "blob":
-                    found[name] = asked.body
-                elif asked.body:
-                    found[name] = _typed(member, _json(asked.body), name)
-            case None:
-                body[name] = member
-            case _:
+            case "querystring":
+                if key in asked.query:
+                    found[name] = _queried(member, asked.query[key], name)
+            case "header":
+                if key in asked.headers:
+                    found[name] = asked.headers[key]
+            case _ if not asked.body:
                 pass
-    if body and asked.body:
-        given = _json(asked.body)
-        if not isinstance(given, dict):
-            msg = "The body is expected to be a JSON object"
-            raise Malformed(msg)
-        for name, member in body.items():
-            if given.get(name) is not None:
-                found[name] = _typed(member, given[name], name)
+            case "blob":
+                found[name] = asked.body
+            case "payload":
+                found[name] = _typed(member, _json(asked.body), name)
+            case _:
+                given = _object(asked.body) if given is None else given
+                value = given.get(name)
+                if value is not None:  # what surely fits needs no reading
+                    found[name] = value if fits(value) else _typed(member, value, name)
     return found
+
+
+@cache
+def _members(operation: str) -> list[tuple[str, Any, str, str, Fits]]:
+    """List an operation's arguments: name, shape, where it stands, under which key, what it fits."""
+    shape = model().operation_model(operation).input_shape
+    payload = shape.serialization.get("payload")
+    found = []
+    for name, member in shape.members.items():
+        place = member.serialization.get("location", "body")
+        key = member.serialization.get("name", name)
+        if place == "header":
+            key = key.lower()
+        elif name == payload:
+            place = "blob" if member.type_name == "blob" else "payload"
+        found.append((name, member, place, key, fitting(member)))
+    return found
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    given = _json(body)
+    if not isinstance(given, dict):
+        msg = "The body is expected to be a JSON object"
+        raise Malformed(msg)
+    return given
 
 
 def _json(body: bytes) -> Any:

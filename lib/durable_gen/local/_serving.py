@@ -9,8 +9,8 @@ from typing import Self
 
 from durable_gen.local._host import Host
 from durable_gen.local._http import BODY, Http
+from durable_gen.local._listener import Server
 from durable_gen.local._service import Service
-from durable_gen.local._wsgi import Server
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what is bound, and how to reach it
 

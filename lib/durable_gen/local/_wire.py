@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -16,9 +15,7 @@ from botocore.validate import ParamValidator
 
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._facts import Event, Operation
-
-UNJUDGED = frozenset({"CheckpointToken", "Payload", "Result"})
-"""Members that have rules of their own: an unparsable token is a bad one, payloads count in bytes."""
+from durable_gen.local._shapes import UNJUDGED, Fits, fitting, pattern
 
 
 @cache
@@ -57,10 +54,20 @@ def metadata(operation: str) -> dict[str, Any]:
     """Make the ResponseMetadata of an operation's success."""
     return {
         "RequestId": str(uuid.uuid4()),
-        "HTTPStatusCode": model().operation_model(operation).http.get("responseCode", 200),
+        "HTTPStatusCode": _status(operation),
         "HTTPHeaders": {},
         "RetryAttempts": 0,
     }
+
+
+@cache
+def _status(operation: str) -> int:
+    return int(model().operation_model(operation).http.get("responseCode", 200))
+
+
+@cache
+def _fits(operation: str) -> Fits:
+    return fitting(model().operation_model(operation).input_shape)
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
@@ -74,6 +81,12 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         ParamValidationError: botocore itself would not send it.
         InvalidParameterValueException: the service would not take it; all violations are listed.
     """
+    if not _fits(operation)(request):
+        _report(operation, request)
+
+
+def _report(operation: str, request: Mapping[str, Any]) -> None:
+    """Look closely at a request, and say all that is wrong with it."""
     shape = model().operation_model(operation).input_shape
     report = ParamValidator().validate(request, shape)
     if report.has_errors():
@@ -100,9 +113,9 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
             yield from _bounds(shape, len(value), path, "characters")
             if shape.enum and value not in shape.enum:
                 yield f"{path} is {value!r}, expected one of {', '.join(shape.enum)}"
-            pattern = shape.metadata.get("pattern")
-            if pattern is not None and not _compiled(pattern).fullmatch(value):
-                yield f"{path} is {value!r}, expected {pattern}"
+            text = shape.metadata.get("pattern")
+            if text is not None and not pattern(text).fullmatch(value):
+                yield f"{path} is {value!r}, expected {text}"
         case "integer" | "long":
             yield from _bounds(shape, value, path, "")
         case _:
@@ -114,11 +127,6 @@ def _bounds(shape: Any, found: int, path: str, unit: str) -> Iterator[str]:
     if (least is not None and found < least) or (most is not None and found > most):
         what = f"has {found} {unit}" if unit else f"is {found}"
         yield f"{path} {what}, expected {least} to {most}"
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 def dated(value: Any) -> Any:

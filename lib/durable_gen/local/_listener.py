@@ -1,0 +1,281 @@
+"""A small HTTP/1.1 server for one application: a thread per connection, kept alive."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
+from typing import Any
+
+from attrs import frozen
+
+from durable_gen.local._answers import Answered, faulty
+
+IDLE = 65.0  # seconds after which a connection that says nothing is closed
+PATIENCE = 60.0  # seconds in which a request must have come, whole
+HEAD = 64 * 1024  # bytes of a request's line and headers
+LINE = 4096  # bytes of the line before a chunk
+CHUNK = 64 * 1024  # bytes that are read at once
+HEX = frozenset(b"0123456789abcdefABCDEF")
+DRAINED = 64 * 1024 * 1024  # bytes of a body that are read for nothing, so that its sender listens
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+@frozen
+class Request:
+    """What a client asks for.
+
+    Attributes:
+        method: GET, POST or any other.
+        target: as it stands in the request line.
+        headers: by name in lower case; what came twice is joined by commas.
+        body: bytes, at most one more than the server's limit.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Unreadable(Exception):  # noqa: N818  # it becomes an answer at once
+    """What has come is no request.
+
+    Args:
+        status: of the answer.
+        text: what is wrong.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Gone(Exception):  # noqa: N818  # it ends a connection
+    """The client has gone, or has said nothing for too long."""
+
+
+class Server(ThreadingMixIn, TCPServer):
+    """The server; `serve_forever` runs it, `shutdown` from another thread ends that.
+
+    What it serves is its `app`, to be set before.
+
+    Args:
+        host: the address that it listens at.
+        port: 0 for any.
+        limit: bytes of a body that the application is shown; of a longer one it gets one more.
+
+    Attributes:
+        patience: seconds in which a request must have come, whole.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 256
+
+    app: Callable[[Request], Answered]
+
+    def __init__(self, host: str, port: int, limit: int) -> None:
+        self.limit, self.patience = limit, PATIENCE
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Connection)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away."""
+
+
+class _Arrival:
+    """What a client sends. A request that has begun must be over within the server's patience."""
+
+    def __init__(self, connection: socket.socket, patience: float) -> None:
+        self._connection, self._patience = connection, patience
+        self._until: float | None = None
+        self._come = bytearray()
+
+    def rest(self) -> None:
+        """Wait for another request, as long as a connection may be idle."""
+        self._until = None if not self._come else time.monotonic() + self._patience
+
+    def head(self) -> str:
+        """Read a request's line and headers, without the empty line.
+
+        Raises:
+            Unreadable: it is too long.
+            Gone: there is no further request.
+        """
+        start = 0
+        while (end := self._come.find(b"\r\n\r\n", start)) < 0 and len(self._come) <= HEAD:
+            start = max(0, len(self._come) - 3)
+            try:
+                self._more()
+            except TimeoutError:
+                raise Gone from None
+        if not 0 <= end <= HEAD:
+            status = 414 if self._come.find(b"\r\n", 0, HEAD) < 0 else 431
+            raise Unreadable(status, PHRASES[status])
+        return self._taken(end + 4)[:end].decode("latin-1")
+
+    def exactly(self, count: int) -> bytes:
+        """Read so many bytes; fewer if the client has gone."""
+        with suppress(Gone):
+            while len(self._come) < count:
+                self._more()
+        return self._taken(count)
+
+    def line(self, limit: int) -> bytes:
+        """Read a line with its end; without one if it is too long."""
+        while (end := self._come.find(b"\n", 0, limit)) < 0 and len(self._come) < limit:
+            self._more()
+        return self._taken(limit if end < 0 else end + 1)
+
+    def skip(self, count: int) -> bool:
+        """Read what nobody will see; False if it is too much, or the client has gone."""
+        left = min(count, DRAINED)
+        while left > 0:
+            data = self.exactly(min(left, CHUNK))
+            if not data:
+                return False
+            left -= len(data)
+        return count <= DRAINED
+
+    def _taken(self, count: int) -> bytes:
+        found = bytes(self._come[:count])
+        del self._come[:count]
+        return found
+
+    def _more(self) -> None:
+        """Wait for what comes next.
+
+        Raises:
+            TimeoutError: it did not come in time.
+            Gone: nothing will.
+        """
+        left = IDLE if self._until is None else self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        data = self._connection.recv(CHUNK)
+        if not data:
+            raise Gone
+        if self._until is None:
+            self._until = time.monotonic() + self._patience
+        self._come += data
+
+
+class _Connection(BaseRequestHandler):
+    server: Server
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._arrival = _Arrival(self.request, self.server.patience)
+        with suppress(Gone, ConnectionError):
+            while self._exchange():
+                self._arrival.rest()
+
+    def _exchange(self) -> bool:
+        """Answer one request; tell whether another may follow."""
+        try:
+            method, target, version, headers = _head(self._arrival.head())
+            body, whole = self._body(headers)
+        except (Unreadable, TimeoutError) as error:
+            text = str(error) or f"The body has not come within {self.server.patience:g} seconds"
+            status = error.status if isinstance(error, Unreadable) else 408
+            answer = faulty("InvalidRequestContentException", text, status)
+            self._send(answer, {"x-amzn-RequestId": str(uuid.uuid4())}, last=True, bare=False)
+            return False
+        wish = headers.get("connection", "").lower()
+        last = not whole or wish == "close" or (version == "HTTP/1.0" and wish != "keep-alive")
+        answer = self.server.app(Request(method, target, headers, body))
+        self._send(answer, {}, last=last, bare=method == "HEAD")
+        return not last
+
+    def _send(self, answer: Answered, more: Mapping[str, str], *, last: bool, bare: bool) -> None:
+        empty = answer.status == 204
+        headers = {"Date": _date(int(time.time())), **answer.headers, **more}
+        if not empty:
+            headers["Content-Length"] = str(len(answer.body))
+        if last:
+            headers["Connection"] = "close"
+        lines = [f"HTTP/1.1 {answer.status} {PHRASES.get(answer.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+        self.request.settimeout(IDLE)
+        self.request.sendall(head if empty or bare else head + answer.body)
+
+    def _body(self, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+        """Read the body; a longer one than the limit is cut, and the rest read for nothing."""
+        limit = self.server.limit + 1
+        text, coding = headers.get("content-length"), headers.get("transfer-encoding")
+        if (text or coding) and headers.get("expect", "").lower() == "100-continue":
+            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if coding is not None:
+            if coding.lower() != "chunked" or text is not None:
+                msg = f"Transfer-Encoding is {coding!r:.40}, expected chunked and no Content-Length"
+                raise Unreadable(400, msg)
+            return self._chunked(limit)
+        text = text or "0"
+        if not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise Unreadable(400, f"Content-Length is {text!r:.40}")
+        length = int(text)
+        body = self._arrival.exactly(min(length, limit))
+        return body, length == len(body) or self._arrival.skip(length - len(body))
+
+    def _chunked(self, limit: int) -> tuple[bytes, bool]:
+        kept: list[bytes] = []
+        count = 0
+        while True:
+            line = self._arrival.line(LINE)
+            size = line.partition(b";")[0].strip()
+            if not line.endswith(b"\n") or not set(size) <= HEX or not 0 < len(size) < 20:
+                raise Unreadable(400, f"a chunk has the length {size!r:.40}")
+            length = int(size, 16)
+            if not length:
+                while self._arrival.line(HEAD).strip():
+                    pass  # trailers
+                return b"".join(kept), True
+            wanted = min(length, max(limit - count, 0))
+            kept.append(self._arrival.exactly(wanted))
+            count += length
+            if not self._arrival.skip(length - wanted) or count > DRAINED:
+                return b"".join(kept), False
+            if self._arrival.line(2).strip():
+                raise Unreadable(400, "a chunk does not end where it said")
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
+def _head(text: str) -> tuple[str, str, str, dict[str, str]]:
+    """Read a request's head: method, target, version, headers.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    first, *lines = text.split("\r\n")
+    words = first.split(" ")
+    if len(words) != 3 or not TOKEN.fullmatch(words[0]) or words[2] not in {"HTTP/1.1", "HTTP/1.0"}:
+        raise Unreadable(400, f"The request begins with {first!r:.80}")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not TOKEN.fullmatch(name):
+            raise Unreadable(400, f"A header reads {line!r:.80}")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return words[0], words[1], words[2], headers
