@@ -255,8 +255,8 @@ class Alone(MemoryStore):
 
 def test_many_threads_then_one_at_a_time_in_the_store():
     """The store is let in by one thread at a time, whoever asks for what."""
-    stage = Stage(store=Alone())
-    store = stage.service._engine.store
+    store = Alone()
+    stage = Stage(store=store)
     stage.act("f", *[lambda t: PENDING] * 100)
     gone = stage.service.start("f", "{}")
     stage.client.stop_durable_execution(DurableExecutionArn=gone)

@@ -14,7 +14,8 @@ from durable_gen.local._reports import (
     Step,
 )
 from durable_gen.local._service import Service
-from durable_gen.local._store import MemoryStore, SqliteStore, Store, StoreInUse
+from durable_gen.local._sqlite import SqliteStore, StoreInUse
+from durable_gen.local._store import MemoryStore, Store
 
 __all__ = [
     "Called",

@@ -66,7 +66,7 @@ def checkpoint(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
         journal = engine.find(arn)
         repeat = (request.get("ClientToken", ""), token)
         if journal is not None and journal.replay is not None and journal.replay[:2] == repeat:
-            return dict(dated(json.loads(json.dumps(journal.replay[2]))))
+            return dict(dated(json.loads(journal.replay[2])))
         journal = holder(engine, arn, token)
         if len(text) > BODY_LIMIT:
             msg = f"The updates have {len(text)} bytes, the limit is {BODY_LIMIT}"
@@ -90,7 +90,7 @@ def checkpoint(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
         journal.set(fresh=(), serial=journal.row.serial + 1)
         answer = _answer(engine, journal, news)
         journal.replay = (*repeat, answer) if repeat[0] and journal.row.open else None
-    return dict(dated(json.loads(json.dumps(answer))))
+    return dict(dated(json.loads(answer)))
 
 
 def _paused(engine: Engine, journal: Journal, now: int) -> dict[str, Any]:
@@ -101,15 +101,14 @@ def _paused(engine: Engine, journal: Journal, now: int) -> dict[str, Any]:
     return {"NewExecutionState": {"Operations": []}}
 
 
-def _answer(engine: Engine, journal: Journal, news: list[Operation]) -> dict[str, Any]:
+def _answer(engine: Engine, journal: Journal, news: list[Operation]) -> str:
+    """Write the answer, times in milliseconds."""
     serial = journal.row.serial
     journal.news = [journal.text(operation) for operation in news]
     page, further = cut(journal.news, 0, None, engine.limits.page)
-    state: dict[str, Any] = {"Operations": json.loads(f"[{','.join(page)}]")}
-    if further is not None:
-        state["NextMarker"] = seal(serial, "news", further)
-    token = {"CheckpointToken": seal(journal.row.id, serial)} if journal.row.open else {}
-    return {**token, "NewExecutionState": state}
+    more = "" if further is None else f',"NextMarker":"{seal(serial, "news", further)}"'
+    token = f'"CheckpointToken":"{seal(journal.row.id, serial)}",' if journal.row.open else ""
+    return f'{{{token}"NewExecutionState":{{"Operations":[{",".join(page)}]{more}}}}}'
 
 
 def _apply(engine: Engine, journal: Journal, update: Update, now: int) -> None:

@@ -91,8 +91,7 @@ class Client:
         try:
             if act is not checkpoint:  # which fires what is due after its updates, not before
                 _lives.settle(self._engine)
-            with self._engine.lock:
-                response = act(self._engine, request)
+            response = act(self._engine, request)
         except tuple(CODES) as error:
             raise fault(CODES[type(error)], str(error), operation) from None
         return {**response, "ResponseMetadata": metadata(operation)}

@@ -4,56 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from durable_gen.local._clock import Clock
+from durable_gen.local._commits import Commits
 from durable_gen.local._facts import Change, Execution, Operation
 from durable_gen.local._functions import Function, Name
 from durable_gen.local._journal import Journal
+from durable_gen.local._limits import Limits
 from durable_gen.local._machine import Move
 from durable_gen.local._reports import EventAppended, Notice
-from durable_gen.local._rules import MIB
-from durable_gen.local._store import Store
+from durable_gen.local._shelf import Shelf
+from durable_gen.local._store import Gate, Store
 from durable_gen.local._timers import Timers
 from durable_gen.local._wire import event_item
 
 if TYPE_CHECKING:
     from durable_gen.local._queue import Queued
 
-RESTED = 64  # closed executions that are kept in memory
 LOGGER = logging.getLogger("durable_gen.local")
 
 
-@frozen
-class Limits:
-    """How much the service takes, and how patient it is.
-
-    Attributes:
-        attempts: failed invocations in a row that fail an execution; None for no limit.
-        delays: seconds before each further attempt; the last one repeats.
-        idlings: invocations in a row that suspend with nothing pending, and fail an execution.
-        operations: how many an execution may have.
-        page: bytes of a page of the state.
-        retention: whether closed executions are forgotten when their days are over.
-        again: seconds before an asynchronous invocation that failed is made again: the first, the
-            second time.
-    """
-
-    attempts: int | None = 5
-    delays: tuple[float, ...] = (1, 2, 4, 8)
-    idlings: int = 3
-    operations: int = 30_000
-    page: int = 5 * MIB
-    retention: bool = True
-    again: tuple[float, float] = (60, 120)  # as Lambda's documentation has it
-
-
-class Engine:
+class Engine(Shelf):
     """All executions of one store, and what is due."""
 
     def __init__(
@@ -63,9 +38,9 @@ class Engine:
         limits: Limits,
         observer: Callable[[Notice], object] | None,
     ) -> None:
-        self.store, self.clock, self.limits = store, clock, limits
-        self.lock = threading.RLock()  # steps may answer callbacks from other threads
-        self.woken = threading.Event()  # set by every change, so that a sleeper looks again
+        super().__init__(Gate(store))
+        self.clock, self.limits = clock, limits
+        self.woken = threading.Event()  # set when a sleeper is to look again
         self.functions: dict[str, dict[str, Function]] = {}
         self.gone: set[str] = set()
         self.ready: deque[tuple[str, str]] = (
@@ -74,17 +49,16 @@ class Engine:
         self.queued: dict[str, Queued] = {}  # asynchronous invocations of plain functions
         self.lost: list[str] = []  # executions whose invocation left through a BaseException
         self._observer = observer
-        self._journals: dict[str, Journal] = {}
-        self._rested: OrderedDict[str, None] = OrderedDict()  # the closed ones among them
         self._closing: dict[str, list[threading.Event]] = {}
+        self._commits = Commits(self.store.write)
+        self._depth = 0  # of transactions within one
         self._touched: dict[str, Journal] = {}
-        self._names: dict[tuple[str, str], str] = {}
-        self._ids: dict[str, str] = {}
-        self.timers = Timers(self._timer_stands)  # of operations, and "" for a retry
-        self.timeouts = Timers(self._timeout_stands)  # of executions
-        self.expiries = Timers(lambda _, arn, __: self.knows(arn))  # of closed executions
+        self._broken: dict[str, Execution] = {}  # what memory is to be read anew of
+        self.timers = Timers(self._timer_stands, self.woken)  # of operations, and "" for a retry
+        self.timeouts = Timers(self._timeout_stands, self.woken)  # of executions
+        self.expiries = Timers(lambda _, arn, __: self.knows(arn), self.woken)  # of closed ones
         self._latest = 0
-        for row in store.executions():
+        for row in self.store.executions():
             self._latest = max(self._latest, row.touched)
             self._know(row)
             if row.open:
@@ -98,34 +72,6 @@ class Engine:
         """Give the instant, in milliseconds; it never falls, whatever the machine's clock does."""
         self._latest = max(self._latest, self.clock.now())
         return self._latest
-
-    def find(self, arn: str) -> Journal | None:
-        """Find an execution."""
-        journal = self._journals.get(arn)
-        if journal is None and (row := self.store.execution(arn)) is not None:
-            journal = self._journals[arn] = Journal.load(row, self.store.operations(arn))
-            self._rest(journal)
-        return journal
-
-    def row(self, arn: str) -> Execution | None:
-        """Find an execution's row alone."""
-        with self.lock:
-            journal = self._journals.get(arn)
-            return journal.row if journal is not None else self.store.execution(arn)
-
-    def knows(self, arn: str) -> bool:
-        """Tell whether there is such an execution."""
-        return self._ids.get(arn.rpartition("/")[2]) == arn
-
-    def find_id(self, execution: str) -> Journal | None:
-        """Find an execution by its id alone."""
-        arn = self._ids.get(execution)
-        return None if arn is None else self.find(arn)
-
-    def find_name(self, function: str, name: str) -> Journal | None:
-        """Find the execution that holds a name."""
-        arn = self._names.get((function, name))
-        return None if arn is None else self.find(arn)
 
     def function(self, text: str) -> Function | None:
         """Find the function that a name means; an alias means the version registered last."""
@@ -172,29 +118,55 @@ class Engine:
 
     @contextmanager
     def transaction(self) -> Iterator[int]:
-        """Keep everything that is done inside, or nothing; gives the instant."""
+        """Keep everything that is done inside, or nothing; gives the instant.
+
+        It is left when what was done is on disk, and what was seen: meanwhile others may go on. One
+        within another is part of it.
+        """
         with self.lock:
+            self._depth += 1
             try:
+                if self._depth == 1:
+                    self._mend()
                 yield self.now()
-                drained = [journal.drain() for journal in self._touched.values()]
-                changes = [change for change in drained if change is not None]
-                if changes:
-                    self.store.write(changes)
-                    self._settled(changes)
-                    self.woken.set()
+                if self._depth > 1:
+                    return
+                changes = [c for j in self._touched.values() if (c := j.drain()) is not None]
+                batch = self._commits.put(changes)
             except BaseException:
-                self._forget()
+                if self._depth == 1:
+                    self._forget()
                 raise
+            finally:
+                self._depth -= 1
+            for journal in self._touched.values():
+                journal.batch = batch
             self._touched = {}
-        for change in changes:
-            for event in change.events:
-                if self._observer is not None:
-                    self.notify(EventAppended(change.execution.arn, event_item(event)))
+            for change in changes:
+                if change.removed:
+                    self._unknow(change.execution)
+            if self.ready or any(not change.execution.open for change in changes):
+                self.woken.set()
+        try:
+            self._commits.wait(batch)
+        except BaseException:
+            with self.lock:
+                self._mend()
+            raise
+        self._settled(changes)
+
+    def due(self) -> bool:
+        """Tell whether time alone has made something due."""
+        with self.lock:
+            self._mend()
+            instants = (self.timers.next(), self.timeouts.next(), self.expiries.next())
+            now = self.now()
+            return any(instant is not None and instant <= now for instant in instants)
 
     def closing(self, arn: str) -> threading.Event:
         """Give an event that is set when an execution closes or goes; at once if it has."""
         event = threading.Event()
-        with self.lock:
+        with self.transaction():
             row = self.row(arn)
             if row is None or not row.open:
                 event.set()
@@ -202,32 +174,27 @@ class Engine:
                 self._closing.setdefault(arn, []).append(event)
         return event
 
+    def close(self) -> None:
+        """Write what has queued, and close the store."""
+        with self.lock:
+            self._commits.flush()
+            self.store.close()
+
     def _settled(self, changes: list[Change]) -> None:
         """Act on what the store has taken: tell who waits, let go of what is over."""
-        for change in changes:
-            row = change.execution
-            if change.removed:
-                self._journals.pop(row.arn, None)
-                self._ids.pop(row.id, None)
-                if self._names.get((row.function, row.name)) == row.arn:
-                    del self._names[row.function, row.name]
-            elif not row.running and row.arn in self._journals:
-                self._rest(self._journals[row.arn])
-            if change.removed or not row.open:
-                for event in self._closing.pop(row.arn, ()):
-                    event.set()
-
-    def _rest(self, journal: Journal) -> None:
-        """Keep only the latest of the closed executions in memory."""
-        row = journal.row
-        if row.open or row.running:
-            return
-        self._rested[row.arn] = None
-        self._rested.move_to_end(row.arn)
-        while len(self._rested) > RESTED:
-            arn, _ = self._rested.popitem(last=False)
-            if arn not in self._touched:
-                self._journals.pop(arn, None)
+        over = [change for change in changes if change.removed or not change.execution.open]
+        if over:
+            with self.lock:
+                for change in over:
+                    arn = change.execution.arn
+                    if not change.removed and arn in self._journals:
+                        self._rest(self._journals[arn])
+                    for event in self._closing.pop(arn, ()):
+                        event.set()
+        if self._observer is not None:
+            for change in changes:
+                for told in change.events:
+                    self.notify(EventAppended(change.execution.arn, event_item(told)))
 
     def notify(self, notice: Notice) -> None:
         """Tell the observer; what it raises is logged and otherwise ignored."""
@@ -276,10 +243,6 @@ class Engine:
 
     # Remembering
 
-    def _know(self, row: Execution) -> None:
-        self._names[row.function, row.name] = row.arn
-        self._ids[row.id] = row.arn
-
     def _adopt(self, row: Execution) -> None:
         """Take an open execution up from the store, with all that it waits for."""
         journal = Journal.load(row, self.store.operations(row.arn))
@@ -296,15 +259,28 @@ class Engine:
                 self.ready.append((row.arn, id_))
 
     def _forget(self) -> None:
-        touched, self._touched = self._touched, {}
-        for arn in touched:
-            self._journals.pop(arn, None)
-            self.ready = deque(item for item in self.ready if item[0] != arn)
-            row = self.store.execution(arn)
-            if row is not None:
-                self.keep_until(row)
-                if row.open:
-                    self._adopt(row)
+        """Undo what a transaction has done that is given up."""
+        if self._touched:
+            self._broken |= {arn: journal.row for arn, journal in self._touched.items()}
+            self._touched = {}
+            self._commits.flush()  # others' changes to the same executions are to be kept
+        self._mend()
+
+    def _mend(self) -> None:
+        """Let executions whose changes could not be kept stand as the store has them."""
+        self._broken |= {c.execution.arn: c.execution for c in self._commits.failed()}
+        if self._broken:
+            self.ready = deque(item for item in self.ready if item[0] not in self._broken)
+        while self._broken:
+            arn, row = next(iter(self._broken.items()))
+            self._unknow(row)
+            kept = self.store.execution(arn)
+            if kept is not None:
+                self._know(kept)
+                self.keep_until(kept)
+                if kept.open:
+                    self._adopt(kept)
+            del self._broken[arn]
 
     def _timer_stands(self, at: int, arn: str, id_: str) -> bool:
         if not arn:

@@ -167,19 +167,20 @@ def vanish(engine: Engine, arn: str) -> None:
             _lives.close(engine, journal, "FAILED", now, error=error)
 
 
-def reach(engine: Engine, journal: Journal, id_: str, function: Function) -> Call | None:
+def reach(engine: Engine, arn: str, id_: str, function: Function) -> Call | None:
     """Make the call of the plain function that a chained invoke names; None if it is over."""
-    operation = journal.operations[id_]
-    if not operation.waits or id_ in journal.held:
-        return None
-    event = "{}" if operation.input is None else operation.input
-    trace = operation.trace or journal.row.trace
+    with engine.transaction():
+        journal = engine.find(arn)
+        operation = journal.operations.get(id_) if journal else None
+        if journal is None or operation is None or not operation.waits or id_ in journal.held:
+            return None
+        event = "{}" if operation.input is None else operation.input
+        trace = operation.trace or journal.row.trace
     try:
         json.loads(event)
     except (ValueError, RecursionError) as error:
         text = f"Could not parse request body into json: {error}"
-        refusal = Unreachable("InvalidRequestContentException", text)
-        reached(engine, journal.row.arn, id_, refusal)
+        reached(engine, arn, id_, Unreachable("InvalidRequestContentException", text))
         return None
     return Call(function, event, str(uuid.uuid4()), operation.tenant, trace)
 
@@ -196,10 +197,11 @@ def reached(engine: Engine, arn: str, id_: str, given: Answer | Unreachable) -> 
         given = Answer(error={"ErrorType": "InvalidParameterValueException", "ErrorMessage": text})
     with engine.transaction() as now:
         journal = engine.find(arn)
-        if journal is None or not journal.row.open or not journal.operations[id_].waits:
+        operation = journal.operations.get(id_) if journal else None
+        if journal is None or operation is None or not journal.row.open or not operation.waits:
             return
         journal.held[id_] = given
-        _lives.deliver(engine, journal, journal.operations[id_], now)
+        _lives.deliver(engine, journal, operation, now)
 
 
 def _running(engine: Engine, arn: str) -> Journal | None:

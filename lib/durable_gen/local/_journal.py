@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from attrs import define, evolve, field
 
+from durable_gen.local._commits import Batch
 from durable_gen.local._facts import Change, Event, Execution, Operation
 from durable_gen.local._functions import Answer
 from durable_gen.local._machine import Draft, Move
@@ -23,22 +24,25 @@ class Journal:
         operations: all of its operations by id, in the order in which they were created.
         shown: what its state shows: id -> JSON; what finished contexts prune is missing.
         waiting: ids of the operations that something outside is to finish.
-        replay: ClientToken and inbound token of the latest checkpoint, with its answer.
+        replay: ClientToken and inbound token of the latest checkpoint, with its answer's JSON.
         news: the JSON of the operations in the latest checkpoint's answer, when it has pages.
         held: what plain functions answered while the invocation that called them still ran.
+        noted: whether it has changes that are not drained yet.
+        batch: what its latest change is written with, if it has been changed.
     """
 
     row: Execution
     operations: dict[str, Operation] = field(factory=dict)
     shown: dict[str, str] = field(factory=dict)
     waiting: dict[str, None] = field(factory=dict)
-    replay: tuple[str, str, Mapping[str, Any]] | None = None
+    replay: tuple[str, str, str] | None = None
     news: list[str] = field(factory=list)
     held: dict[str, Answer] = field(factory=dict)
+    batch: Batch | None = None
     _below: dict[str, list[str]] = field(factory=dict)
     _changed: dict[str, Operation] = field(factory=dict)
     _events: list[Event] = field(factory=list)
-    _noted: bool = False
+    noted: bool = False
     _removed: bool = False
 
     @classmethod
@@ -52,16 +56,16 @@ class Journal:
     def set(self, **changes: Any) -> None:
         """Change the row."""
         self.row = evolve(self.row, **changes)
-        self._noted = True
+        self.noted = True
 
     def remove(self) -> None:
         """Take it away, with all that it has."""
-        self._noted = self._removed = True
+        self.noted = self._removed = True
 
     def put(self, operation: Operation) -> None:
         """Keep an operation's next value."""
         self._changed[operation.id] = operation
-        self._noted = True
+        self.noted = True
         self._index(operation)
 
     def take(self, move: Move, now: int) -> None:
@@ -79,7 +83,7 @@ class Journal:
             operation: whose it is; None for an invocation's.
         """
         event = Event(
-            id=self.row.events + 1,
+            id=self.row.events + len(self._events) + 1,
             type=draft.type,
             at=now,
             details=draft.details,
@@ -89,14 +93,17 @@ class Journal:
             parent=operation.parent if operation else None,
         )
         self._events.append(event)
-        self.set(events=event.id, touched=now)
+        self.noted = True
 
     def drain(self) -> Change | None:
         """Give what is not yet written, once."""
-        if not self._noted:
+        if not self.noted:
             return None
+        if self._events:
+            latest = self._events[-1]
+            self.row = evolve(self.row, events=latest.id, touched=latest.at)
         change = Change(self.row, tuple(self._changed.values()), tuple(self._events), self._removed)
-        self._changed, self._events, self._noted = {}, [], False
+        self._changed, self._events, self.noted = {}, [], False
         return change
 
     @property

@@ -18,10 +18,12 @@ def complete(engine: Engine, journal: Journal, move: Move, now: int) -> None:
     engine.want(journal)
 
 
-def settle(engine: Engine) -> None:
-    """Let everything happen that time alone has made due."""
+def settle(engine: Engine) -> list[tuple[str, str]]:
+    """Let everything happen that time alone has made due; gives what fired, as `fire` does."""
+    if not engine.due():
+        return []
     with engine.transaction() as now:
-        fire(engine, now)
+        return fire(engine, now)
 
 
 def fire(engine: Engine, now: int) -> list[tuple[str, str]]:

@@ -26,8 +26,7 @@ class Loop:
         """Do one thing that is due: fire timers, or run one invocation. It never waits."""
         engine, work = self._engine, self._work
         work.reap()
-        with engine.transaction() as now:
-            fired = _lives.fire(engine, now)
+        fired = _lives.settle(engine)
         if fired:
             return Fired(tuple(fired))
         found = work.take()

@@ -124,6 +124,8 @@ def apply(
             name=update.name,
             sub_type=update.sub_type,
         )
+    elif update.action == "START":
+        operation = evolve(operation, status=status)
     if update.action == "START":
         return _start(operation, update, now, callback, target)
     if update.type == "STEP":
@@ -143,9 +145,8 @@ def apply(
 
 
 def _start(
-    operation: Operation, update: Update, now: int, callback: str | None, target: Target | None
+    started: Operation, update: Update, now: int, callback: str | None, target: Target | None
 ) -> Move:
-    started = evolve(operation, status="STARTED")
     details: dict[str, Any]
     match update.type:
         case "WAIT":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from durable_gen.local._checkpoints import holder
@@ -17,6 +18,7 @@ from durable_gen.local._tokens import seal, unseal
 from durable_gen.local._wire import dated, event_item, given
 
 Request = Mapping[str, Any]
+CHUNK = 101  # rows that are read at once: the page that is asked for mostly, and one more
 
 
 class Missing(Exception):  # noqa: N818  # it becomes a ResourceNotFoundException at the edge
@@ -30,7 +32,8 @@ def known(engine: Engine, request: Request) -> Execution:
         Missing: there is none.
     """
     arn = request["DurableExecutionArn"]
-    row = engine.row(arn)
+    with engine.transaction():
+        row = engine.row(arn)
     if row is None:
         msg = f"Durable execution not found: {arn}"
         raise Missing(msg)
@@ -50,13 +53,14 @@ def place(marker: str | None, *bound: str | int) -> int:
 
 def state(engine: Engine, request: Request) -> dict[str, Any]:
     """Give a page of the state, or of a checkpoint's answer."""
-    journal = holder(engine, request["DurableExecutionArn"], request["CheckpointToken"])
-    serial, marker = journal.row.serial, request.get("Marker")
-    parts = (unseal(marker, 3) if marker else None) or [str(serial), "state"]
-    kind = "news" if parts[1] == "news" else "state"
-    start = place(marker, serial, kind)
-    texts = journal.news if kind == "news" else journal.shown.values()
-    page, further = cut(texts, start, request.get("MaxItems") or 100, engine.limits.page)
+    with engine.transaction():
+        journal = holder(engine, request["DurableExecutionArn"], request["CheckpointToken"])
+        serial, marker = journal.row.serial, request.get("Marker")
+        parts = (unseal(marker, 3) if marker else None) or [str(serial), "state"]
+        kind = "news" if parts[1] == "news" else "state"
+        start = place(marker, serial, kind)
+        texts = journal.news if kind == "news" else journal.shown.values()
+        page, further = cut(texts, start, request.get("MaxItems") or 100, engine.limits.page)
     operations = dated(json.loads(f"[{','.join(page)}]"))
     more = None if further is None else seal(serial, kind, further)
     return {"Operations": operations, **given(NextMarker=more)}
@@ -131,30 +135,53 @@ def listed(engine: Engine, request: Request) -> dict[str, Any]:
     if name is None or name.region not in {None, REGION} or name.account not in {None, ACCOUNT}:
         msg = f"Function not found: {text}"
         raise Missing(msg)
-    rows = [row for row in engine.store.executions() if row.function == name.name]
-    if not rows and name.name not in engine.functions:
-        msg = f"Function not found: {text}"
-        raise Missing(msg)
-    qualifier = request.get("Qualifier") or name.qualifier
-    statuses = request.get("Statuses") or ()
-    wanted = request.get("DurableExecutionName")
-    after, before = request.get("StartedAfter"), request.get("StartedBefore")
-    rows = [
-        row
-        for row in rows
-        if qualifier in (None, row.version)
-        and wanted in (None, row.name)
-        and (not statuses or row.status in statuses)
-        and (after is None or row.started > to_millis(_aware(after)))
-        and (before is None or row.started < to_millis(_aware(before)))
-    ]
     newest = not request.get("ReverseOrder", False)
     direction = "newest" if newest else "oldest"
-    start = place(request.get("Marker"), direction)
+    beyond = place(request.get("Marker"), direction) or None
+    with engine.transaction():
+        pass  # what others were told is on disk from here on
+    rows = _rows(engine, name.name, newest=newest, beyond=beyond)
+    if name.name not in engine.functions and not engine.store.listed(
+        name.name, newest=True, beyond=None, most=1
+    ):
+        msg = f"Function not found: {text}"
+        raise Missing(msg)
+    fits = _filter(request, name.qualifier)
     most = request.get("MaxItems") or 100
-    page = (rows[::-1] if newest else rows)[start : start + most]
-    more = seal(direction, start + most) if start + most < len(rows) else None
-    return {"DurableExecutions": [dated(_item(row)) for row in page], **given(NextMarker=more)}
+    page = list(islice((found for found in rows if fits(found[1])), most + 1))
+    more = seal(direction, page[most - 1][0]) if len(page) > most else None
+    items = [dated(_item(row)) for _, row in page[:most]]
+    return {"DurableExecutions": items, **given(NextMarker=more)}
+
+
+def _rows(
+    engine: Engine, function: str, *, newest: bool, beyond: int | None
+) -> Iterator[tuple[int, Execution]]:
+    """Read a function's executions, a chunk after the other."""
+    while True:
+        found = engine.store.listed(function, newest=newest, beyond=beyond, most=CHUNK)
+        yield from found
+        if len(found) < CHUNK:
+            return
+        beyond = found[-1][0]
+
+
+def _filter(request: Request, qualifier: str | None) -> Callable[[Execution], bool]:
+    """Make what tells whether an execution is asked for."""
+    qualifier = request.get("Qualifier") or qualifier
+    statuses = request.get("Statuses") or ()
+    wanted = request.get("DurableExecutionName")
+    after, before = (
+        to_millis(_aware(request[key])) if request.get(key) is not None else None
+        for key in ("StartedAfter", "StartedBefore")
+    )
+    return lambda row: (
+        qualifier in (None, row.version)
+        and wanted in (None, row.name)
+        and (not statuses or row.status in statuses)
+        and (after is None or row.started > after)
+        and (before is None or row.started < before)
+    )
 
 
 def _aware(value: Any) -> Any:

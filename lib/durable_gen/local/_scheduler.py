@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from durable_gen.local import _lives, _queue
 from durable_gen.local._ending import EXITED
@@ -64,30 +65,47 @@ class Scheduler:
             self._wait()
 
     def _turn(self) -> None:
+        self._work.reap()
         _lives.settle(self.engine)
-        while self._running < self._most and not self._stopping:
-            job = self._work.take()
-            if job is None:
-                return
-            if isinstance(job, Job):
-                with self.engine.lock:
-                    self._running += 1
-                name = f"durable_gen {job.call.request}"
-                threading.Thread(target=self._call, args=(job,), name=name, daemon=True).start()
+        while (due := self._next()) is not None:
+            threading.Thread(
+                target=self._go, args=(due,), name="durable_gen call", daemon=True
+            ).start()
+
+    def _next(self) -> tuple[str, str] | None:
+        """Take what is due next, if one more call may run."""
+        with self.engine.lock:
+            due = None if self._stopping or self._running >= self._most else self._work.next()
+            self._running += due is not None
+            return due
+
+    def _go(self, due: tuple[str, str] | None) -> None:
+        """Run a call, and then whatever is due."""
+        while due is not None:
+            try:
+                job = self._work.begin(*due)
+            except Exception:
+                if not self._stopping:
+                    LOGGER.exception("An invocation could not be begun; it is tried again.")
+                self._work.put_back(due)
+                time.sleep(BROKEN)
+            else:
+                if isinstance(job, Job):
+                    self._call(job)
+            with self.engine.lock:
+                self._running -= 1
+                due = self._next()
+        self.engine.woken.set()
 
     def _call(self, job: Job) -> None:
+        answer = self._ask(job)
+        if self._stopping and answer is None:
+            return
         try:
-            answer = self._ask(job)
-            if self._stopping and answer is None:
-                return
             self._work.finish(job, answer or Answer(error=EXITED))
         except Exception:
             if not self._stopping:
                 LOGGER.exception("The end of an invocation could not be kept; it is run again.")
-        finally:
-            with self.engine.lock:
-                self._running -= 1
-            self.engine.woken.set()
 
     def _ask(self, job: Job) -> Answer | Unreachable | None:
         """Run a call; None if what became of it is not known."""

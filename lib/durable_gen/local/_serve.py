@@ -21,7 +21,7 @@ from durable_gen.local._functions import REGION, Function
 from durable_gen.local._host import Host, InProcess
 from durable_gen.local._service import Service
 from durable_gen.local._serving import Serving
-from durable_gen.local._store import SqliteStore
+from durable_gen.local._sqlite import SqliteStore
 
 LOCAL = "127.0.0.1"
 

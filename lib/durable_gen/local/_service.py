@@ -11,11 +11,12 @@ from typing import Any, Self
 from durable_gen.local import _starts
 from durable_gen.local._client import Client
 from durable_gen.local._clock import Clock, RealClock, to_datetime
-from durable_gen.local._engine import Engine, Limits
+from durable_gen.local._engine import Engine
 from durable_gen.local._facts import LONGEST
 from durable_gen.local._front import Front
 from durable_gen.local._functions import Function
 from durable_gen.local._host import Host
+from durable_gen.local._limits import Limits
 from durable_gen.local._loop import Loop
 from durable_gen.local._reports import Idle, Notice, PendingCallback, Step
 from durable_gen.local._rules import MIB, PAYLOAD_LIMIT, SYNC_LIMIT
@@ -267,7 +268,7 @@ class Service:
 
     def executions(self) -> list[str]:
         """List the ARNs of all executions, oldest first."""
-        with self._engine.lock:
+        with self._engine.transaction():  # what is known to be kept is listed
             return [row.arn for row in self._engine.store.executions()]
 
     def pending_callbacks(self, arn: str) -> tuple[PendingCallback, ...]:
@@ -284,8 +285,7 @@ class Service:
 
     def close(self) -> None:
         """Close the store."""
-        with self._engine.lock:
-            self._engine.store.close()
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,46 +1,39 @@
-"""Where executions are kept: in memory, or in a SQLite file that survives the process."""
+"""Where executions are kept, and the store that keeps them in memory."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from os import PathLike, fspath
-from typing import Any, Protocol
-
-import attrs
+import itertools
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Protocol
 
 from durable_gen.local._facts import Change, Event, Execution, Operation
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS executions (
-    arn TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS operations (
-    arn TEXT NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (arn, place));
-CREATE TABLE IF NOT EXISTS events (
-    arn TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (arn, id));
-"""
-REMOVALS = (
-    "DELETE FROM executions WHERE arn = ?",
-    "DELETE FROM operations WHERE arn = ?",
-    "DELETE FROM events WHERE arn = ?",
-)
-VERSION = 1  # of the schema and of the rows' bodies
-
-
-class StoreInUse(RuntimeError):  # noqa: N818  # a state of affairs, not a mistake
-    """Another process, or another store in this one, has the file open."""
-
 
 class Store(Protocol):
-    """What the service asks of a store. `write` is one transaction: all of it is kept, or nothing."""
+    """What the service asks of a store, of which it lets in one thread at a time.
+
+    `write` is one transaction: all of it is kept, or nothing.
+    """
 
     def executions(self) -> Iterable[Execution]:
         """List all executions, oldest first."""
 
     def execution(self, arn: str) -> Execution | None:
         """Find one execution."""
+
+    def listed(
+        self, function: str, *, newest: bool, beyond: int | None, most: int
+    ) -> Sequence[tuple[int, Execution]]:
+        """List a function's executions, each with its place; inputs may be left out.
+
+        Args:
+            function: its name.
+            newest: whether the newest come first, not the oldest.
+            beyond: the place that the list begins after; at its begin if None.
+            most: how many; fewer are given at the list's end only.
+        """
 
     def operations(self, arn: str) -> Iterable[Operation]:
         """List an execution's operations in the order in which they were created."""
@@ -55,6 +48,55 @@ class Store(Protocol):
         """Let go of what is held."""
 
 
+class Gate:
+    """A store that any thread may use.
+
+    Args:
+        store: what lets in one thread at a time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def executions(self) -> list[Execution]:
+        """List all executions, oldest first."""
+        with self._lock:
+            return list(self._store.executions())
+
+    def execution(self, arn: str) -> Execution | None:
+        """Find one execution."""
+        with self._lock:
+            return self._store.execution(arn)
+
+    def listed(
+        self, function: str, *, newest: bool, beyond: int | None, most: int
+    ) -> Sequence[tuple[int, Execution]]:
+        """List a function's executions, each with its place, as `Store.listed` says."""
+        with self._lock:
+            return self._store.listed(function, newest=newest, beyond=beyond, most=most)
+
+    def operations(self, arn: str) -> list[Operation]:
+        """List an execution's operations in the order in which they were created."""
+        with self._lock:
+            return list(self._store.operations(arn))
+
+    def events(self, arn: str, first: int, last: int) -> Sequence[Event]:
+        """List an execution's events from EventId first to last, both included."""
+        with self._lock:
+            return self._store.events(arn, first, last)
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Keep changes, all or none."""
+        with self._lock:
+            self._store.write(changes)
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        with self._lock:
+            self._store.close()
+
+
 class MemoryStore:
     """A store that lives as long as it is referred to."""
 
@@ -62,6 +104,8 @@ class MemoryStore:
         self._executions: dict[str, Execution] = {}
         self._operations: dict[str, dict[int, Operation]] = {}
         self._events: dict[str, list[Event]] = {}
+        self._places = itertools.count(1)
+        self._of: dict[str, dict[str, int]] = {}  # function -> ARN -> place, oldest first
 
     def executions(self) -> list[Execution]:
         """List all executions, oldest first."""
@@ -70,6 +114,16 @@ class MemoryStore:
     def execution(self, arn: str) -> Execution | None:
         """Find one execution."""
         return self._executions.get(arn)
+
+    def listed(
+        self, function: str, *, newest: bool, beyond: int | None, most: int
+    ) -> list[tuple[int, Execution]]:
+        """List a function's executions, each with its place, as `Store.listed` says."""
+        named = self._of.get(function, {})
+        places = reversed(named.items()) if newest else iter(named.items())
+        if beyond is not None:
+            places = ((a, p) for a, p in places if (p < beyond if newest else p > beyond))
+        return [(place, self._executions[arn]) for arn, place in islice(places, most)]
 
     def operations(self, arn: str) -> list[Operation]:
         """List an execution's operations in the order in which they were created."""
@@ -83,11 +137,15 @@ class MemoryStore:
         """Keep changes."""
         for change in changes:
             arn = change.execution.arn
+            named = self._of.setdefault(change.execution.function, {})
             if change.removed:
+                named.pop(arn, None)
                 self._executions.pop(arn, None)
                 self._operations.pop(arn, None)
                 self._events.pop(arn, None)
                 continue
+            if arn not in named:
+                named[arn] = next(self._places)
             self._executions[arn] = change.execution
             rows = self._operations.setdefault(arn, {})
             for operation in change.operations:
@@ -96,116 +154,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing: memory is let go with the store."""
-
-
-class SqliteStore:
-    """A store in a SQLite file: what a request was told is kept stays, whatever kills the process.
-
-    The file belongs to one store at a time. The operating system frees it when its process ends,
-    however it ends.
-
-    Args:
-        path: the file; made if it is not there.
-
-    Raises:
-        StoreInUse: the file is open elsewhere.
-        ValueError: the file is a store of another version.
-    """
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = fspath(path)
-        # Steps may answer callbacks from other threads; the service lets in one at a time.
-        self._sql = sqlite3.connect(
-            self._path, timeout=0, isolation_level=None, check_same_thread=False
-        )
-        self._close = weakref.finalize(self, self._sql.close)
-        try:
-            self._open()
-        except BaseException:
-            self._close()
-            raise
-
-    def _open(self) -> None:
-        try:
-            self._sql.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._sql.execute("PRAGMA journal_mode = WAL")
-            self._sql.execute("PRAGMA synchronous = FULL")
-            self._sql.execute("BEGIN EXCLUSIVE")  # from here on the file is ours
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            msg = (
-                f"expected {self._path!r} to be free, but another store has it open: end the "
-                "process that runs on it, or close() that store, or use another file"
-            )
-            raise StoreInUse(msg) from error
-        (found,) = self._sql.execute("PRAGMA user_version").fetchone()
-        if found not in {0, VERSION}:
-            msg = f"expected a store of version {VERSION} in {self._path!r}, found {found}: use another file"
-            raise ValueError(msg)
-        for statement in SCHEMA.split(";"):
-            self._sql.execute(statement)
-        self._sql.execute(f"PRAGMA user_version = {VERSION}")
-        self._sql.execute("COMMIT")
-
-    def executions(self) -> Iterator[Execution]:
-        """List all executions, oldest first."""
-        for (body,) in self._sql.execute("SELECT body FROM executions ORDER BY rowid").fetchall():
-            yield Execution(**json.loads(body))
-
-    def execution(self, arn: str) -> Execution | None:
-        """Find one execution."""
-        row = self._sql.execute("SELECT body FROM executions WHERE arn = ?", (arn,)).fetchone()
-        return None if row is None else Execution(**json.loads(row[0]))
-
-    def operations(self, arn: str) -> Iterator[Operation]:
-        """List an execution's operations in the order in which they were created."""
-        query = "SELECT body FROM operations WHERE arn = ? ORDER BY place"
-        for (body,) in self._sql.execute(query, (arn,)).fetchall():
-            yield Operation(**json.loads(body))
-
-    def events(self, arn: str, first: int, last: int) -> list[Event]:
-        """List an execution's events from EventId first to last, both included."""
-        query = "SELECT body FROM events WHERE arn = ? AND id BETWEEN ? AND ? ORDER BY id"
-        return [
-            Event(**json.loads(body)) for (body,) in self._sql.execute(query, (arn, first, last))
-        ]
-
-    def write(self, changes: Sequence[Change]) -> None:
-        """Keep changes in one transaction."""
-        self._sql.execute("BEGIN IMMEDIATE")
-        try:
-            for change in changes:
-                self._put(change)
-            self._sql.execute("COMMIT")
-        except BaseException:
-            if self._sql.in_transaction:
-                self._sql.execute("ROLLBACK")
-            raise
-
-    def _put(self, change: Change) -> None:
-        arn = change.execution.arn
-        if change.removed:
-            for statement in REMOVALS:
-                self._sql.execute(statement, (arn,))
-            return
-        self._sql.execute(
-            "INSERT INTO executions VALUES (?, ?) ON CONFLICT (arn) DO UPDATE SET body = excluded.body",
-            (arn, _text(change.execution)),
-        )
-        self._sql.executemany(
-            "INSERT OR REPLACE INTO operations VALUES (?, ?, ?)",
-            [(arn, operation.order, _text(operation)) for operation in change.operations],
-        )
-        self._sql.executemany(
-            "INSERT INTO events VALUES (?, ?, ?)",
-            [(arn, event.id, _text(event)) for event in change.events],
-        )
-
-    def close(self) -> None:
-        """Give the file free."""
-        self._close()
-
-
-def _text(row: Any) -> str:
-    return json.dumps(attrs.asdict(row, recurse=False), separators=(",", ":"))

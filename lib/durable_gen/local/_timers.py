@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 from collections.abc import Callable
 
 
@@ -12,16 +13,20 @@ class Timers:
 
     Args:
         stands: tells whether an entry (instant, ARN, operation id or "") still means something.
+        woken: set when there is a new first one.
     """
 
-    def __init__(self, stands: Callable[[int, str, str], bool]) -> None:
-        self._stands = stands
+    def __init__(self, stands: Callable[[int, str, str], bool], woken: threading.Event) -> None:
+        self._stands, self._woken = stands, woken
         self._heap: list[tuple[int, int, str, str]] = []
         self._count = itertools.count()  # what falls due together comes in the order of its start
 
     def push(self, instant: int, arn: str, id_: str) -> None:
         """Set a timer, in milliseconds."""
-        heapq.heappush(self._heap, (instant, next(self._count), arn, id_))
+        entry = (instant, next(self._count), arn, id_)
+        heapq.heappush(self._heap, entry)
+        if self._heap[0] is entry:
+            self._woken.set()
 
     def next(self) -> int | None:
         """Tell when the next one is due."""

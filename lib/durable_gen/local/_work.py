@@ -44,46 +44,62 @@ class Work:
         self._engine.woken.set()
 
     def reap(self) -> None:
-        """Write the ends of the invocations that were lost."""
+        """Write the ends of the invocations that were lost. Only who drives the engine may."""
+        lost = self._engine.lost
+        while lost:
+            _invocations.exited(self._engine, lost[0])
+            lost.pop(0)  # now that it is written
+
+    def next(self) -> tuple[str, str] | None:
+        """Take what is due next, to be begun; None if nothing is."""
         with self._engine.lock:
-            lost = self._engine.lost
-            while lost:
-                _invocations.exited(self._engine, lost[0])
-                lost.pop(0)  # now that it is written
+            return self._engine.ready.popleft() if self._engine.ready else None
+
+    def put_back(self, due: tuple[str, str]) -> None:
+        """Let what could not be begun be due again."""
+        with self._engine.lock:
+            if due not in self._engine.ready:
+                self._engine.ready.append(due)
 
     def take(self) -> Job | Invoked | None:
-        """Begin the next call that is due; None if there is none.
-
-        Returns:
-            A job, or the end of an execution whose function is gone.
-        """
-        engine = self._engine
-        self.reap()
-        with engine.lock:
-            while engine.ready:
-                found = self._take(*engine.ready.popleft())
-                if found is not None:
-                    return found
+        """Begin the next call that is due; None if there is none."""
+        while (due := self.next()) is not None:
+            found = self.begin(*due)
+            if found is not None:
+                return found
         return None
 
-    def _take(self, arn: str, id_: str) -> Job | Invoked | None:
+    def begin(self, arn: str, id_: str) -> Job | Invoked | None:
+        """Begin a call.
+
+        Args:
+            arn: the execution; "" for an asynchronous invocation of a plain function.
+            id_: the chained invoke that calls a plain function; "" for its own invocation.
+
+        Returns:
+            A job, or the end of an execution whose function is gone; None if nothing is due.
+        """
         engine = self._engine
         if not arn:
             return Job(arn, id_, engine.queued[id_].call)
-        journal = engine.find(arn)
-        if journal is None or not journal.row.open:
-            return None
-        row = journal.row
-        target = journal.operations[id_].function if id_ else None
-        function = engine.function(target) if target else engine.pinned(row)
+        with engine.lock:
+            journal = engine.find(arn)
+            if journal is None or not journal.row.open:
+                return None
+            row = journal.row
+            if id_ and id_ not in journal.operations:
+                return None  # what had called it could not be kept
+            target = journal.operations[id_].function if id_ else None
+            function = engine.function(target) if target else engine.pinned(row)
+            gone = not target and row.function in engine.gone
+            if function is None and not gone:
+                self._parked.append((arn, id_))
+                return None
         if function is None:
-            if not target and row.function in engine.gone:
-                _invocations.vanish(engine, arn)
-                return Invoked(arn, self.status(arn))
-            self._parked.append((arn, id_))
-            return None
+            _invocations.vanish(engine, arn)
+            return Invoked(arn, self.status(arn))
         call = (
-            _invocations.reach(engine, journal, id_, function)
+            _invocations.reach(engine, arn, id_, function)
             if id_
             else _invocations.begin(engine, arn, function)
         )
