@@ -253,8 +253,7 @@ class Workers:
                 "an async step needs an event loop of its own, and one runs already in this thread: "
                 "call the handler from a thread without one, as asyncio.to_thread(handler, event) does"
             )
-            if inspect.iscoroutine(awaitable):
-                awaitable.close()
+            _close(awaitable)
             self.done.put((call, Err(problem), False))
             return
         if self.loop is None or self.wake is None:
@@ -265,9 +264,7 @@ class Workers:
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
-        awaitable = self.tasks.pop(task, None)
-        if inspect.iscoroutine(awaitable):
-            awaitable.close()  # it may never have begun
+        _close(self.tasks.pop(task, None))  # it may never have begun
 
     async def _await(self, call: Call, awaitable: Awaitable[Any]) -> None:
         import asyncio
@@ -290,6 +287,12 @@ class Workers:
         self.done.put((call, outcome, False))
         assert self.wake is not None
         self.wake.set()
+
+
+def _close(awaitable: Any) -> None:
+    """Close a coroutine, so that one which never began is not missed by anybody."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
 
 
 def _loop_runs() -> bool:
