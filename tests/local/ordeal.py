@@ -95,13 +95,13 @@ class Ordeal:
         end = time.monotonic() + PATIENCE
         asked = [threads.submit(self._order, number) for number in range(self.count)]
         told = {}
-        while any(future.running() for future in (*asked, *told.values())):
+        ended = 0
+        while ended < len(asked) + len(told):
             for line in self.trail.fresh():
                 if line["kind"] == "asks" and line["callback"] not in told:
                     told[line["callback"]] = threads.submit(self._answer, line["callback"])
-            for future in (*asked, *told.values()):
-                if future.done():
-                    future.result()
+            results = [one.result() for one in (*asked, *told.values()) if one.done()]
+            ended = len(results)
             if self._plan and len(self.trail.lines) >= self._plan[0][0]:
                 self._strike(*self._plan.pop(0))
             assert time.monotonic() < end, f"not all have ended: {sorted(self.outcomes)}"

@@ -118,7 +118,6 @@ def once(ordeal):
         for line in ordeal.trail.of("runs")
         if (line["arn"], line["id"]) in names
     )
-    assert runs
     return [run for run, times in runs.items() if times > 1]
 
 
