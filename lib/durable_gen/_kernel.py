@@ -218,13 +218,15 @@ class Kernel:
         """
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
-        fresh, parked, updated = scope.fresh, self.tasks.parked, execution.updated
+        fresh, virtual = scope.fresh, scope.virtual
+        parked, updated = self.tasks.parked, execution.updated
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
             leaf = leaves.get(type(op))
             if leaf is None or op.scope is not scope or len(fresh) != 1 or fresh[0] is not op:
                 return op
-            id_ = operation_id(scope.prefix, scope.position + 1)
+            position = scope.position + 1
+            id_ = operation_id(scope.prefix, position)
             raw = unread.get(id_)
             if raw is None or scope.held:
                 return op
@@ -242,8 +244,11 @@ class Kernel:
             except KeyError:  # it does not say all
                 return op
             del fresh[0], unread[id_]
-            scope.position += 1
-            scope.went_on(earlier=parked and id_ not in updated)
+            scope.position = position
+            if virtual:
+                scope.went_on(earlier=parked and id_ not in updated)
+            else:
+                scope.earlier = parked and id_ not in updated
             if not scope.batch and raw.get("EndTimestamp") is not None:
                 scope.latest = raw
             value = error = None
