@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from contextvars import ContextVar
+from datetime import UTC, datetime
 
 from durable_gen._effects import Call
 from durable_gen._workers import Workers
@@ -21,6 +23,14 @@ class Stage:
 
     def around(self, call: Call) -> None:
         """Look at a call that is about to be made; its function may be replaced."""
+
+    def now(self) -> datetime:
+        """Tell the time that the invocation lives in."""
+        return datetime.now(UTC)
+
+    def draw(self) -> float:
+        """Draw what the jitter of a delay is made of, from 0 to 1."""
+        return random.random()
 
     def workers(self, most: int) -> Workers:
         """Make what runs its calls.

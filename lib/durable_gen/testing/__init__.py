@@ -1,8 +1,12 @@
 """The test kit: workflows run in virtual time, by a script, and are broken on purpose."""
 
+from durable_gen.testing._cloud import DurableCloud
 from durable_gen.testing._durable import Durable
-from durable_gen.testing._run import Invocation, Run
+from durable_gen.testing._golden import history
+from durable_gen.testing._history import History, Invocation
+from durable_gen.testing._run import Run
 from durable_gen.testing._script import After, Answer, Fails, Never, Raises
+from durable_gen.testing._shots import Shot
 from durable_gen.testing._tree import Attempt, Operation
 
 __all__ = [
@@ -10,10 +14,14 @@ __all__ = [
     "Answer",
     "Attempt",
     "Durable",
+    "DurableCloud",
     "Fails",
+    "History",
     "Invocation",
     "Never",
     "Operation",
     "Raises",
     "Run",
+    "Shot",
+    "history",
 ]

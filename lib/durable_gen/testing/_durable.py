@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from durable_gen.errors import UsageError
-from durable_gen.testing._play import Play
+from durable_gen.local._facts import LONGEST
+from durable_gen.testing._play import Local, Play
 from durable_gen.testing._run import Run
 from durable_gen.testing._script import script
 
@@ -15,12 +18,17 @@ from durable_gen.testing._script import script
 class Durable:
     """Runs workflows on an embedded service, each with a time of its own that never waits.
 
+    Args:
+        seed: what the ids of its executions are made of: the same seed, the same ids.
+
     Attributes:
         runs: the runs that it made, oldest first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: str = "") -> None:
         self.runs: list[Run] = []
+        self._seed = seed
+        self._ids = count(1)
 
     def __call__(
         self,
@@ -34,31 +42,35 @@ class Durable:
         until: str | datetime | None = None,
         start: datetime | None = None,
         freeze: bool = True,
-        timeout: int | None = None,
+        timeout: int | None = LONGEST,
     ) -> Run:
         """Run a workflow until it is over, or nothing but the test can bring it further.
 
         Args:
             handler: the Lambda handler, as `@durable` made it, or anything around one.
             event: what it is started with; JSON.
-            name: the execution's name.
+            name: the execution's name; made up if left out.
             steps: by the paths of steps, what they do instead: a function that is called with the
                 step's arguments, `Raises(error)`, a value, or a list of these, one an attempt.
+                Conditions' checks and callbacks' submitters are steps too.
             callbacks: by the paths of callbacks, how they are answered: `Answer(value)`,
                 `Fails(message)`, `After(answer, hours=2)` or `Never`; anything else is the value.
             invokes: by the names of functions, what they answer: a durable handler, a function of
-                the payload, `Raises(error)`, or a value.
+                the payload, `Raises(error)`, a value, or a list of the last three, one a call.
             until: the path of an operation, to stop when it is waited for; or an instant.
-            start: when the execution is started; 2025-01-01 UTC if left out.
+            start: when the execution is started; if left out, the instant at which the test has
+                frozen the time, or 2025-01-01 UTC.
             freeze: whether `datetime.now()` and the like are the execution's time in the workflow
                 and its steps; it needs freezegun.
-            timeout: seconds that the execution may take; past them it is TIMED_OUT.
+            timeout: seconds that the execution may take; past them it is TIMED_OUT. The service's
+                longest if left out, 366 days; None for no limit, which AWS does not have.
 
         Returns:
             A `Run`.
 
         Raises:
-            UsageError: the event is no JSON, or the script no mapping.
+            UsageError: the event is no JSON, the script no mapping, or it says nothing of a
+                function that was invoked.
             LookupError: the execution ended, and `until` was never waited for.
         """
         if not callable(handler):
@@ -74,7 +86,13 @@ class Durable:
             start=start,
             freeze=freeze,
             timeout=timeout,
+            ids=self._id,
         )
-        run = Run(play)
+        run = Run(Local(play, play.arn))
         self.runs.append(run)
         return run.go_on(until)
+
+    def _id(self) -> str:
+        """Make the next id: a UUID like a random one, but the same in every run of a test."""
+        made = uuid.uuid5(uuid.NAMESPACE_OID, f"{self._seed}/{next(self._ids)}")
+        return str(uuid.UUID(bytes=made.bytes, version=4))
