@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from durable_gen.testing import Durable, DurableCloud
     from durable_gen.testing._shots import Shot
@@ -39,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="durable_cloud: where Lambda is, such as what `durable-gen serve` prints; AWS by default",
     )
     group.addoption(
-        "--durable-region", metavar="REGION", help="durable_cloud: the region; the session's by default"
+        "--durable-region",
+        metavar="REGION",
+        help="durable_cloud: the region; the session's by default",
     )
 
 
@@ -48,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def durable(request: pytest.FixtureRequest) -> Durable:
-    """Run workflows in virtual time, by a script: `run = durable(handler, event)`."""
+    """Give what runs workflows in virtual time, by a script."""
     from durable_gen.testing import Durable
 
     return Durable(seed=request.node.nodeid)
@@ -56,7 +58,7 @@ def durable(request: pytest.FixtureRequest) -> Durable:
 
 @pytest.fixture
 def durable_snapshot(request: pytest.FixtureRequest) -> Shot:
-    """Compare runs with files beside the test: `durable_snapshot(run)`."""
+    """Give what compares runs with files beside the test."""
     from durable_gen.testing._shots import Shot
 
     node, config = request.node, request.config
@@ -65,7 +67,7 @@ def durable_snapshot(request: pytest.FixtureRequest) -> Shot:
 
 @pytest.fixture
 def durable_cloud(request: pytest.FixtureRequest) -> Iterator[DurableCloud]:
-    """Run a deployed function: `run = durable_cloud(event)`."""
+    """Give what runs the deployed function."""
     from durable_gen.testing import DurableCloud
 
     option = request.config.getoption
@@ -83,7 +85,9 @@ def durable_cloud(request: pytest.FixtureRequest) -> Iterator[DurableCloud]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the runs of a test that failed."""
     report = yield
     if not report.passed:
@@ -165,8 +169,8 @@ class Tally:
         whole = {Path(path) for path, every in self.files.items() if every}
         if self.wrote:
             terminalreporter.section("durable snapshots")
-            for path in sorted(self.wrote):
-                terminalreporter.line(f"wrote {self._shown(path)}")
+            for wrote in sorted(self.wrote):
+                terminalreporter.line(f"wrote {self._shown(wrote)}")
         if not any((path.parent / FOLDER).is_dir() for path in whole):
             return
         from durable_gen.testing._shots import unused

@@ -261,7 +261,9 @@ class Workers:
             return
         if self.loop is None or self.wake is None:
             self.loop, self.wake = asyncio.new_event_loop(), asyncio.Event()
-            if time.monotonic is not self.clock:  # it is frozen, and the loop's timers are not to be
+            if (
+                time.monotonic is not self.clock
+            ):  # it is frozen, and the loop's timers are not to be
                 self.loop.time = self.clock  # type: ignore[method-assign]
         task = self.loop.create_task(self._await(call, awaitable), context=call.context)
         self.tasks[task] = awaitable

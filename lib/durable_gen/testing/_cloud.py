@@ -12,7 +12,7 @@ from attrs import define, field
 
 from durable_gen.errors import UsageError
 from durable_gen.testing._cues import Cues
-from durable_gen.testing._execution import Execution, Sent
+from durable_gen.testing._execution import Execution, Sent, missed
 from durable_gen.testing._history import ENDS
 from durable_gen.testing._run import Run
 from durable_gen.testing._script import matches, script
@@ -113,10 +113,7 @@ class Remote:
             pause = FIRST_PAUSE if len(self._events) > count else min(1.5 * pause, LONGEST_PAUSE)
             time.sleep(self._until(pause, until))
         if isinstance(until, str):
-            known = ", ".join(one.path for one in walk(tree(self._events))) or "none"
-            status = Run(self).status
-            msg = f"the execution is {status} and {until!r} was never waited for; there are: {known}"
-            raise LookupError(msg)
+            raise missed(Run(self).status, self._events, until)
 
     def _until(self, pause: float, until: str | datetime | None) -> float:
         moments = [until] if isinstance(until, datetime) else []
@@ -129,7 +126,9 @@ class Remote:
             return False
         leaves = [one for one in opened if not any(child.ended is None for child in one.children)]
         callbacks = [one for one in leaves if one.kind == "callback"]
-        bounded = any(one.details.get("Timeout") or one.details.get("HeartbeatTimeout") for one in callbacks)
+        bounded = any(
+            one.details.get("Timeout") or one.details.get("HeartbeatTimeout") for one in callbacks
+        )
         return bool(callbacks) and len(callbacks) == len(leaves) and not bounded
 
 

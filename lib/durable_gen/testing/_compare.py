@@ -41,9 +41,7 @@ def _told(old: Blocks, new: Blocks) -> Iterator[str]:
             yield f"moved: {name}, now {_after(list(new), name)}"
         if lines != old[name]:
             yield f"changed: {name}"
-            yield from (
-                f"  {line}".rstrip() for line in ndiff(old[name], lines) if line[0] in "+-"
-            )
+            yield from (f"  {line}".rstrip() for line in ndiff(old[name], lines) if line[0] in "+-")
 
 
 def _moved(old: Sequence[str], new: Sequence[str]) -> set[str]:

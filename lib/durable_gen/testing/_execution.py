@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from durable_gen.testing._tree import Event
+from durable_gen.testing._tree import Event, tree, walk
 
 Sent = Sequence[Sequence[Mapping[str, Any]]]
 
 
 class Execution(Protocol):
-    """One execution, and what carries it on.
+    """One execution, and what carries it on."""
 
-    Attributes:
-        arn: its ARN.
-        client: a botocore client for Lambda, or what has its methods for durable executions.
-    """
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
 
-    arn: str
-    client: Any
+    @property
+    def client(self) -> Any:
+        """A botocore client for Lambda, or what has its methods for durable executions."""
 
     def events(self) -> Sequence[Event]:
         """Give its history, oldest event first, in botocore's shape."""
@@ -50,3 +50,10 @@ class Execution(Protocol):
 
     def notes(self) -> Sequence[str]:
         """Say what a reader of it may want to know besides: lines."""
+
+
+def missed(status: str, events: Sequence[Event], path: str) -> LookupError:
+    """Make the error for an execution that ended, or rests, before an operation was waited for."""
+    known = ", ".join(one.path for one in walk(tree(events))) or "none"
+    msg = f"the execution is {status} and {path!r} was never waited for; there are: {known}"
+    return LookupError(msg)

@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
 
+from durable_gen import _serde
+
+_serde.converter()  # made under frozen time it would know the frozen classes alone
+
 Move = Callable[[datetime], None]
 
 

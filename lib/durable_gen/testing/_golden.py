@@ -12,10 +12,10 @@ from typing import Any
 
 from durable_gen.errors import UsageError
 from durable_gen.testing._history import History
+from durable_gen.testing._script import START
 from durable_gen.testing._snapshot import FRAME, PLACE, UUID, Names
 from durable_gen.testing._tree import Event
 
-ZERO = datetime(2025, 1, 1, tzinfo=UTC)  # when a history that was made comparable begins
 OPERATION = "GetDurableExecutionHistory"
 
 
@@ -43,16 +43,18 @@ class _Normal:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.names = Names(events, {})
-        self.shift = ZERO - events[0]["EventTimestamp"] if events else timedelta()
-        self.made_up = {e.get("Name") for e in events if e["EventType"] == "ExecutionStarted"}
-        self.made_up = {one for one in self.made_up if one and UUID.fullmatch(one)}
+        self.shift = START - events[0]["EventTimestamp"] if events else timedelta()
+        names = [str(e.get("Name")) for e in events if e["EventType"] == "ExecutionStarted"]
+        self.made_up = [one for one in names if UUID.fullmatch(one)]
 
     def value(self, shape: Any, value: Any) -> Any:
         """Write a value of a shape: members in the model's order, times as text."""
         match shape.type_name:
             case "structure":
                 known = shape.members
-                return {name: self.value(known[name], value[name]) for name in known if name in value}
+                return {
+                    name: self.value(known[name], value[name]) for name in known if name in value
+                }
             case "list":
                 return [self.value(shape.member, one) for one in value]
             case "timestamp":

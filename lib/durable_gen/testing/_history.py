@@ -11,7 +11,7 @@ from attrs import frozen
 from durable_gen._failure import rebuild
 from durable_gen._model import ErrorObject
 from durable_gen.errors import OperationFailed, UsageError
-from durable_gen.testing._tree import Event, Operation, find, parsed, tree, walk
+from durable_gen.testing._tree import Event, Operation, find, named, parsed, tree, walk
 
 ENDS = {
     "ExecutionSucceeded": "SUCCEEDED",
@@ -93,7 +93,7 @@ class History:
 
     def _unfinished(self) -> str:
         waiting = [one for one in self if one.ended is None and not one.children]
-        said = ", ".join(f"{one.kind} {one.path!r}" for one in waiting) or "nothing"
+        said = ", ".join(f"{one.kind} {named(one)!r}" for one in waiting) or "nothing"
         return f"the execution is {self.status} and has no result; it waits for {said}\n{self}"
 
     @property
@@ -115,14 +115,16 @@ class History:
         if end is None or self.status == "SUCCEEDED":
             return None
         raw = _payload(end, "Error")
-        return ErrorObject.from_wire(raw if isinstance(raw, Mapping) else {"ErrorType": self.status})
+        return ErrorObject.from_wire(
+            raw if isinstance(raw, Mapping) else {"ErrorType": self.status}
+        )
 
     @property
     def operations(self) -> list[Operation]:
         """The operations of the handler, each with those that are inside it."""
-        count, roots = self._drawn
-        if count != len(self.history):
-            self._drawn = len(self.history), tree(self.history)
+        events = self.history
+        if self._drawn[0] != len(events):
+            self._drawn = len(events), tree(events)
         return self._drawn[1]
 
     def __getitem__(self, path: str) -> Operation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,14 +21,14 @@ from durable_gen.local._facts import LONGEST
 from durable_gen.local._functions import Name
 from durable_gen.testing import _frozen
 from durable_gen.testing._cues import Cues
-from durable_gen.testing._execution import Execution, Sent
-from durable_gen.testing._script import Script, matches, played
+from durable_gen.testing._execution import Execution, Sent, missed
+from durable_gen.testing._script import START, Script, matches, played
 from durable_gen.testing._tree import Event, named, tree, walk
 
-START = datetime(2025, 1, 1, tzinfo=UTC)  # where an execution's time begins, unless the test says
+LATEST = "$LATEST"
 FUNCTION = "workflow"  # the name of the handler's function
 ENDS = frozenset(f"Execution{end}" for end in ("Succeeded", "Failed", "TimedOut", "Stopped"))
-UNKNOWN = "ResourceNotFoundException"  # what the service says of a function that is not there
+UNKNOWN = "Function not found: "  # what the service says of one that is not there
 
 
 @define
@@ -132,7 +132,6 @@ class Play:
         self.functions: dict[str, str] = {}  # by ARNs, what the script calls their function
         self.names: set[str] = set()  # of all operations
         self.over: set[str] = set()  # executions that have ended
-        self.known = {_plain(one) for one in invokes}
         self.cues = Cues(callbacks)
         self.timeout, self.freeze, self.stage = timeout, freeze, stage
         self.missing: UsageError | None = None
@@ -151,12 +150,17 @@ class Play:
         self.arn = self.service.start(FUNCTION, payload, name)
 
     def _register(
-        self, name: str, handler: Callable[..., Any], above: str, timeout: int | None
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        above: str,
+        timeout: int | None,
+        version: str = LATEST,
     ) -> None:
         stage = self.stage(self.recorder, self.scripts[0], self.clock, above)
         play = partial(self._invoke, handler, stage)
         try:
-            self.service.register(name, play, execution_timeout=timeout)
+            self.service.register(name, play, execution_timeout=timeout, version=version)
         except ValueError as error:
             msg = f"durable(...): {error}"
             raise UsageError(msg) from error
@@ -164,8 +168,11 @@ class Play:
     def _register_other(self, name: str, part: Any) -> None:
         """Register a function that the workflow invokes: `name`, `name:alias` or its ARN."""
         plain = _plain(name)
+        qualifier = name.rpartition(":")[2]
+        version = qualifier if qualifier.isdecimal() else LATEST  # an alias means the latest
         if hasattr(part, "flow"):  # a durable handler, with executions of its own
-            self._register(plain, part, f"{plain}/", None if self.timeout is None else LONGEST)
+            timeout = None if self.timeout is None else LONGEST
+            self._register(plain, part, f"{plain}/", timeout, version)
             return
         calls = count(1)
 
@@ -173,7 +180,7 @@ class Play:
             self.scripts[2].used.add(name)
             return played(part, next(calls))(event)
 
-        self.service.register(plain, answer, durable=False)
+        self.service.register(plain, answer, durable=False, version=version)
 
     def _invoke(self, handler: Callable[..., Any], stage: Stage, event: Any, context: Any) -> Any:
         token = staged.set(stage)
@@ -198,18 +205,9 @@ class Play:
             self.functions[details["DurableExecutionArn"]] = f"{plain}/"
             self.scripts[2].used |= {one for one in self.scripts[2] if _plain(one) == plain}
         failed = (event.get("ChainedInvokeFailedDetails") or {}).get("Error") or {}
-        if (failed.get("Payload") or {}).get("ErrorType") == UNKNOWN:
-            self._miss(history, event["Id"])
-
-    def _miss(self, history: Sequence[Event], id_: str) -> None:
-        """Note an invoke that failed because the script says nothing of its function."""
-        found = next(one for one in walk(tree(history)) if one.id == id_)
-        if self.missing is None and _plain(found.function or "") not in self.known:
-            self.missing = UsageError(
-                f"invoke {found.path!r} calls {found.function!r}, and the script does not say what "
-                "that answers. Add it, as a durable handler, a function of the payload, a value or "
-                f"Raises(error):\n    durable(handler, event, invokes={{{found.function!r}: ...}})"
-            )
+        said = (failed.get("Payload") or {}).get("ErrorMessage") or ""
+        if said.startswith(UNKNOWN) and self.missing is None:
+            self.missing = _unscripted(history, event["Id"])
 
     @contextmanager
     def _time(self) -> Iterator[None]:
@@ -217,7 +215,8 @@ class Play:
         if not self.freeze:
             yield
             return
-        with _frozen.frozen(self.service.now()) as self.move:
+        with _frozen.frozen(self.service.now()) as move:
+            self.move = move
             try:
                 yield
             finally:
@@ -243,13 +242,7 @@ class Play:
                 if not self._pass(done, until):
                     break
         if isinstance(until, str):
-            raise self._missed(arn, until)
-
-    def _missed(self, arn: str, path: str) -> LookupError:
-        known = ", ".join(one.path for one in walk(tree(self.histories[arn]))) or "none"
-        status = self.service.status(arn)
-        msg = f"the execution is {status} and {path!r} was never waited for; there are: {known}"
-        return LookupError(msg)
+            raise missed(self.service.status(arn), self.histories[arn], until)
 
     def _waits(self, arn: str, path: str) -> bool:
         """Tell whether an operation of that path has begun and not ended."""
@@ -329,3 +322,13 @@ def _plain(name: str) -> str:
     found = Name.parse(name)
     return name if found is None else found.name
 
+
+def _unscripted(history: Sequence[Event], id_: str) -> UsageError:
+    """Make the error for an invoke of a function that the script says nothing of."""
+    found = next(one for one in walk(tree(history)) if one.id == id_)
+    msg = (
+        f"invoke {found.path!r} calls {found.function!r}, and the script does not say what that "
+        "answers. Add it, as a durable handler, a function of the payload, a value or "
+        f"Raises(error):\n    durable(handler, event, invokes={{{found.function!r}: ...}})"
+    )
+    return UsageError(msg)

@@ -33,4 +33,6 @@ def _error(what: str, error: ErrorObject) -> Iterator[str]:
     yield ""
     yield f"{what} failed:"
     yield from (line.rstrip() for frame in error.stack_trace or () for line in frame.splitlines())
-    yield ": ".join(part for part in (error.type, error.message) if part) or "an error without a word"
+    yield (
+        ": ".join(part for part in (error.type, error.message) if part) or "an error without a word"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from durable_gen.errors import UsageError
 
 T = TypeVar("T")
+START = datetime(2025, 1, 1, tzinfo=UTC)  # where an execution's time begins, unless the test says
 NUMBER = re.compile(r"(?<=[^/])#\d+(?=/|$)")
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 WIDE = 88  # characters of a value that stands in one line
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
-ARN = re.compile(r"arn:[\w-]+:lambda:[\w-]*:\d*:function:([\w-]+):([\w$-]+)/durable-execution/([^/\s\"]+)/([^/\s\"]+)")
+ARN = re.compile(
+    r"arn:[\w-]+:lambda:[\w-]*:\d*:function:([\w-]+):([\w$-]+)/durable-execution/([^/\s\"]+)/([^/\s\"]+)"
+)
 FRAME = re.compile(r'File "[^"]*?([^"/\\]+)", line \d+')
 PLACE = re.compile(r"([\w.-]+\.(?:py|md)):\d+")
 
@@ -84,7 +86,9 @@ def snapshot(run: History) -> str:
     paths = {one.id: one.path for one in run}
     names = Names(run.history, paths)
     blocks = [names.renamed("\n".join(_execution(run)))]
-    blocks += [names.renamed("\n".join(_operation(one, run.started))) for one in walk(run.operations)]
+    blocks += [
+        names.renamed("\n".join(_operation(one, run.started))) for one in walk(run.operations)
+    ]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -143,7 +147,11 @@ def _fact(word: str, lines: list[str]) -> Iterator[str]:
 
 def _value(value: Any) -> list[str]:
     text = json.dumps(value, ensure_ascii=False)
-    return [text] if len(text) <= WIDE else json.dumps(value, ensure_ascii=False, indent=2).splitlines()
+    return (
+        [text]
+        if len(text) <= WIDE
+        else json.dumps(value, ensure_ascii=False, indent=2).splitlines()
+    )
 
 
 def _error(error: ErrorObject) -> list[str]:

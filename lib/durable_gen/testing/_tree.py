@@ -42,7 +42,6 @@ FAILURES: dict[tuple[str, str], type[errors.OperationFailed]] = {
     ("CHAINED_INVOKE", "STOPPED"): errors.InvokeStopped,
     ("CONTEXT", "FAILED"): errors.ChildContextFailed,
 }
-OUTSIDE = ("CALLBACK", "CHAINED_INVOKE")  # others say what they fail with
 GAP = 64  # positions without a record that are looked past, among those of one flow
 FEW = 8  # and in a context without a record
 BEHIND = (sys.maxsize,)
@@ -120,7 +119,12 @@ class Operation:
         wrapper = FAILURES.get((self.type, self.status), errors.OperationFailed)
         if self.kind == "wait_for_condition":
             wrapper = errors.ConditionFailed
-        passing = None if self.type in OUTSIDE else (errors.OperationFailed,)
+        passing: tuple[type[errors.OperationFailed], ...] | None = None  # others say what it is
+        match self.type:
+            case "STEP":
+                passing = (wrapper,)
+            case "CONTEXT":
+                passing = (errors.OperationFailed,) if self.kind == "wait_for_callback" else ()
         return rebuild(self.failure, wrapper, self.name or self.path, passing)
 
     @property
