@@ -49,3 +49,12 @@ def sleeper(count, ctx):
 
 def clock():
     return datetime.now(UTC).isoformat()
+
+
+@durable
+def brief(event, ctx):
+    """Pay and ask, in seconds."""
+    receipt = yield ctx.step("charge", charge, event)
+    yield ctx.wait("settle", seconds=1)
+    approved = yield ctx.wait_for_callback("approval", ask)
+    return {**receipt, "approved": approved}

@@ -203,6 +203,7 @@ class DurableCloud:
         answer = self.client.invoke(
             FunctionName=self.function, InvocationType="Event", Payload=payload, **named_
         )
+        answer["Payload"].read()  # it is empty, and gives the connection back
         arn = answer.get("DurableExecutionArn")
         if arn is None:
             msg = f"{self.function} is no durable function: invoking it has started no execution"

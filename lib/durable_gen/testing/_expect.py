@@ -149,8 +149,8 @@ class Plan:
 
         Args:
             error: what it fails with. The flow gets what it would get of the service: the error
-                itself if it is one of this library's or marked with `@durable_error`; else a
-                `StepFailed`, `InvokeFailed`, ... that tells of it.
+                itself if it is marked with `@durable_error`, or one that such an operation raises;
+                else a `StepFailed`, `InvokeFailed`, ... that tells of it.
         """
         __tracebackhide__ = True
         level, op = self._pending("raises")
@@ -429,7 +429,8 @@ def _batch(op: FanOut[Any], values: Any) -> Batch[Any]:
 def _wrapped(op: Op[Any], error: BaseException) -> BaseException:
     """Make what an operation raises in a flow of what it has failed with."""
     wrapper = WRAPPERS.get(read(op).kind)
-    if wrapper is None or isinstance(error, errors.DurableError):
+    through = wrapper is errors.CallbackFailed and read(op).kind == "wait_for_callback"
+    if wrapper is None or isinstance(error, errors.OperationFailed if through else wrapper):
         return error
     made = rebuild(describe(error), wrapper, op.name or "")
     made.__cause__ = error

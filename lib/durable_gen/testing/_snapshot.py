@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from durable_gen._model import ErrorObject
 from durable_gen.testing._draw import span
-from durable_gen.testing._tree import Event, Operation, parsed, walk
+from durable_gen.testing._tree import Event, Operation, parsed
 
 if TYPE_CHECKING:
     from durable_gen.testing._history import History
@@ -85,28 +85,27 @@ def snapshot(run: History) -> str:
     """
     paths = {one.id: one.path for one in run}
     names = Names(run.history, paths)
-    blocks = [names.renamed("\n".join(_execution(run)))]
-    blocks += [
-        names.renamed("\n".join(_operation(one, run.started))) for one in walk(run.operations)
-    ]
+    blocks = [names.renamed("\n".join(_execution(run, names)))]
+    for one in run:
+        blocks.append(names.renamed("\n".join(_operation(one, run.started, names))))
     return "\n\n".join(blocks) + "\n"
 
 
-def _execution(run: History) -> Iterator[str]:
+def _execution(run: History, names: Names) -> Iterator[str]:
     yield "execution"
     yield f"  {run.status} after {span(run.duration)}"
     yield f"  invocations {len(run.invocations)}"
     for one in run.invocations:
         if one.error is not None:
             yield from _fact(f"invocation {one.number} failed with", _error(one.error))
-    yield from _fact("input", _value(run.input))
+    yield from _fact("input", _value(run.input, names))
     if run.status == "SUCCEEDED":
-        yield from _fact("result", _value(run.result))
+        yield from _fact("result", _value(run.result, names))
     elif run.failure is not None:
         yield from _fact("error", _error(run.failure))
 
 
-def _operation(one: Operation, zero: datetime) -> Iterator[str]:
+def _operation(one: Operation, zero: datetime, names: Names) -> Iterator[str]:
     yield f"{one.kind} {one.path}"
     began = span(one.started - zero)
     if one.ended is None:
@@ -122,7 +121,7 @@ def _operation(one: Operation, zero: datetime) -> Iterator[str]:
         yield f"  id {one.callback_id}"
     if one.function is not None:
         yield f"  function {one.function}"
-        yield from _fact("payload", _value(one.payload))
+        yield from _fact("payload", _value(one.payload, names))
     if len(one.attempts) > 1:
         for attempt in one.attempts:
             again = f", again in {span(timedelta(seconds=attempt.delay))}" if attempt.delay else ""
@@ -134,7 +133,7 @@ def _operation(one: Operation, zero: datetime) -> Iterator[str]:
     if one.failure is not None:
         yield from _fact("error", _error(one.failure))
     elif one.text is not None:
-        yield from _fact("result", _value(one.result))
+        yield from _fact("result", _value(one.result, names))
 
 
 def _fact(word: str, lines: list[str]) -> Iterator[str]:
@@ -145,13 +144,11 @@ def _fact(word: str, lines: list[str]) -> Iterator[str]:
         yield from (f"    {line}" for line in lines)
 
 
-def _value(value: Any) -> list[str]:
-    text = json.dumps(value, ensure_ascii=False)
-    return (
-        [text]
-        if len(text) <= WIDE
-        else json.dumps(value, ensure_ascii=False, indent=2).splitlines()
-    )
+def _value(value: Any, names: Names) -> list[str]:
+    text = names.renamed(json.dumps(value, ensure_ascii=False))
+    if len(text) <= WIDE:
+        return [text]
+    return names.renamed(json.dumps(value, ensure_ascii=False, indent=2)).splitlines()
 
 
 def _error(error: ErrorObject) -> list[str]:
