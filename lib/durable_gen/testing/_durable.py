@@ -30,6 +30,9 @@ class Durable:
         self._seed = seed
         self._ids = count(1)
 
+    def __repr__(self) -> str:
+        return f"<durable: {len(self.runs)} runs>"
+
     def __call__(
         self,
         handler: Callable[..., Any],

@@ -29,7 +29,7 @@ class Tally(Protocol):
     wrote: set[str]
 
 
-@define
+@define(repr=False)
 class Shot:
     """What the fixture `durable_snapshot` is: compares a run with the file that was kept of it.
 
@@ -45,6 +45,9 @@ class Shot:
     _tally: Tally
     _update: bool = field(kw_only=True)
     _count: int = field(default=0, init=False)
+
+    def __repr__(self) -> str:
+        return f"<snapshots of {self._name}>"
 
     def __call__(self, run: History | str, name: str | None = None) -> None:
         """Compare an execution with its snapshot.
