@@ -6,7 +6,7 @@ from durable_gen import Retry, durable, durable_error
 
 
 @durable_error
-class Declined(Exception):
+class Declined(Exception):  # noqa: N818 - it says what happened
     """The card was refused."""
 
 

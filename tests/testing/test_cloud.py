@@ -19,7 +19,16 @@ HERE = Path(__file__).parent
 @pytest.fixture(name="endpoint", scope="module")
 def _endpoint():
     """A real `durable-gen serve`, with its functions in its own process."""
-    command = [sys.executable, "-u", "-m", "durable_gen.cli", "serve", "--in-process", "--port", "0"]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "durable_gen.cli",
+        "serve",
+        "--in-process",
+        "--port",
+        "0",
+    ]
     command += ["--code", str(HERE), "--skip-time"]
     command += ["--function", "brief=flows:brief", "--function", "long=flows:sleeper"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -87,7 +96,7 @@ def test_path_is_never_waited_for_then_the_error_lists_what_was(cloud):
 
 def test_updates_are_asked_for_then_the_error_says_that_nobody_sees_them(cloud):
     """What the function sends cannot be seen from outside."""
-    with pytest.raises(UsageError, match="cannot be seen from outside: read run.history"):
+    with pytest.raises(UsageError, match="cannot be seen from outside"):
         _ = cloud({"id": 7}, callbacks={"approval": 1}).updates
 
 
@@ -130,4 +139,6 @@ def test_no_function_is_given_then_the_test_is_skipped(pytester):
     pytester.makepyfile(TEST)
     result = pytester.runpytest("-p", "no:xdist", "-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*durable_cloud needs a deployed function: pytest --durable-function ARN"])
+    result.stdout.fnmatch_lines(
+        ["*durable_cloud needs a deployed function: pytest --durable-function ARN"]
+    )

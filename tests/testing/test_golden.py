@@ -82,9 +82,10 @@ def test_file_of_the_real_command_is_read_then_it_is_a_tree():
     assert (DATA / "aws-cli.snapshot").read_text("utf-8") == history(
         DATA / "aws-cli.json"
     ).snapshot()
-    assert history(DATA / "aws-cli.json").snapshot() == history(
-        str(DATA / "aws-cli-seconds.json")
-    ).snapshot()
+    assert (
+        history(DATA / "aws-cli.json").snapshot()
+        == history(str(DATA / "aws-cli-seconds.json")).snapshot()
+    )
 
 
 @pytest.mark.parametrize(

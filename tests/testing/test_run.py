@@ -62,7 +62,7 @@ def test_execution_has_no_result_yet_then_the_error_says_what_it_waits_for(durab
         "                                          began  took\n"
         "└─ wait_for_callback approval  started       0s\n"
         "   ├─ callback approval        started       0s\n"
-        "   └─ step approval submit     succeeded     0s    0s  -> \"CALLBACK…\"\n"
+        '   └─ step approval submit     succeeded     0s    0s  -> "CALLBACK…"\n'
         "answer it: callbacks={'approval': Answer(...)}, or run.answer('approval', ...).go_on()"
     ) == str(caught.value).replace(run["approval"].callback_id[:8], "CALLBACK")
 
@@ -123,7 +123,9 @@ def test_operations_end_out_of_order_then_the_tree_has_the_order_of_the_code(dur
 
 def test_step_fails_then_its_attempts_have_times_and_errors(durable):
     """Each attempt tells when it was, what it failed with, and when the next one comes."""
-    run = durable(order, {"id": 7}, until="approval", steps={"charge": [Raises(OSError), Raises(OSError), 1]})
+    run = durable(
+        order, {"id": 7}, until="approval", steps={"charge": [Raises(OSError), Raises(OSError), 1]}
+    )
     assert [
         (1, timedelta(0), "OSError", 5),
         (2, timedelta(seconds=5), "OSError", 10),

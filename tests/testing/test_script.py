@@ -128,7 +128,11 @@ def test_condition_is_scripted_then_its_checks_are_played(durable):
         return (yield ctx.wait_for_condition("ready", real, poll=poll))
 
     run = durable(handler, steps={"ready": [False, False, "yes"]})
-    assert ("yes", 3, timedelta(minutes=2)) == (run.result, len(run["ready"].attempts), run.duration)
+    assert ("yes", 3, timedelta(minutes=2)) == (
+        run.result,
+        len(run["ready"].attempts),
+        run.duration,
+    )
     run = durable(handler, steps={"ready": Raises(KeyError("x"))})
     assert (ConditionFailed, "KeyError") == (type(run["ready"].error), run.error.error_type)
     assert isinstance(durable(handler, steps={"ready": 0}).error, ConditionFailed)
@@ -337,7 +341,7 @@ def test_function_is_not_in_the_script_then_the_error_says_what_to_add(durable):
 def test_function_fails_like_one_that_is_not_there_then_it_is_the_workflows_affair(durable):
     """An error of the class that the service has for missing functions may be scripted."""
 
-    class ResourceNotFoundException(Exception):
+    class ResourceNotFoundException(Exception):  # noqa: N818 - AWS's word
         pass
 
     run = durable(caller, invokes={"rates": Raises(ResourceNotFoundException("gone"))})
@@ -372,9 +376,9 @@ def test_durable_handler_is_invoked_without_a_version_then_it_fails_as_on_aws(du
 def test_part_of_the_script_is_not_used_then_the_drawing_says_so(durable):
     """A misspelt path shows at the end of the tree."""
     run = durable(sleeper, 1, steps={"day": 1}, callbacks={"aproval": 2}, invokes={"rates": 3})
-    assert (
-        "unused in the script: steps 'day', callbacks 'aproval', invokes 'rates'"
-    ) == str(run).splitlines()[-1]
+    assert ("unused in the script: steps 'day', callbacks 'aproval', invokes 'rates'") == str(
+        run
+    ).splitlines()[-1]
 
 
 @pytest.mark.parametrize("what", ["steps", "callbacks", "invokes"])

@@ -157,17 +157,14 @@ def test_snapshots_are_the_same_then_nothing_differs():
 
 def test_snapshots_differ_then_operations_are_named():
     """The difference says which operations were removed, added, moved and changed, and how."""
-    assert (
-        textwrap.dedent("""\
+    assert textwrap.dedent("""\
             removed: wait settle
             moved: step ship, now after execution
             changed: step charge
               - result 1
               + result 2
             added: step refund
-              + FAILED at 1h""")
-        == difference(BEFORE, AFTER)
-    )
+              + FAILED at 1h""") == difference(BEFORE, AFTER)
 
 
 def test_only_the_end_of_line_differs_then_it_is_told():

@@ -142,7 +142,12 @@ def test_step_gives_the_time_then_it_comes_back_as_what_it_is(durable):
         return "the same"
 
     assert "the same" == durable(handler).result
-    assert "the same" == durable(handler, freeze=False, steps={"when": first, "day": lambda: first().date()}).result
+    assert (
+        "the same"
+        == durable(
+            handler, freeze=False, steps={"when": first, "day": lambda: first().date()}
+        ).result
+    )
 
 
 def first(*_):

@@ -85,10 +85,8 @@ def snapshot(run: History) -> str:
     """
     paths = {one.id: one.path for one in run}
     names = Names(run.history, paths)
-    blocks = [names.renamed("\n".join(_execution(run, names)))]
-    for one in run:
-        blocks.append(names.renamed("\n".join(_operation(one, run.started, names))))
-    return "\n\n".join(blocks) + "\n"
+    blocks = [_execution(run, names), *(_operation(one, run.started, names) for one in run)]
+    return "\n\n".join(names.renamed("\n".join(block)) for block in blocks) + "\n"
 
 
 def _execution(run: History, names: Names) -> Iterator[str]:
