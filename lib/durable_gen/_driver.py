@@ -1,4 +1,4 @@
-"""The driver performs what the kernel asks for; it has the clock."""
+"""The driver performs what the kernel asks for, in the time that its stage tells."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Driver:
 
     Args:
         channel: the line to the service.
-        stage: what a test puts around its calls; None outside of tests.
+        stage: what has the time, and runs the calls.
     """
 
-    def __init__(self, channel: Channel, stage: Stage | None = None) -> None:
+    def __init__(self, channel: Channel, stage: Stage) -> None:
         self.channel = channel
         self.stage = stage or Stage(channel.backend)
 
