@@ -28,7 +28,7 @@ class Driver:
 
     def __init__(self, channel: Channel, stage: Stage) -> None:
         self.channel = channel
-        self.stage = stage or Stage(channel.backend)
+        self.stage = stage
 
     def drive(self, kernel: Kernel, max_workers: int) -> Outcome | None:
         """Drive a kernel until its workflow ends or is parked.

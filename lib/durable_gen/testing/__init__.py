@@ -1,7 +1,9 @@
 """The test kit: workflows run in virtual time, by a script, and are broken on purpose."""
 
 from durable_gen.testing._cloud import DurableCloud
+from durable_gen.testing._crashes import Crashes
 from durable_gen.testing._durable import Durable
+from durable_gen.testing._everywhere import crash_everywhere
 from durable_gen.testing._golden import history
 from durable_gen.testing._history import History, Invocation
 from durable_gen.testing._run import Run
@@ -13,6 +15,7 @@ __all__ = [
     "After",
     "Answer",
     "Attempt",
+    "Crashes",
     "Durable",
     "DurableCloud",
     "Fails",
@@ -23,5 +26,6 @@ __all__ = [
     "Raises",
     "Run",
     "Shot",
+    "crash_everywhere",
     "history",
 ]

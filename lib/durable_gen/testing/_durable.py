@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
 
-from durable_gen.errors import UsageError
 from durable_gen.local._facts import LONGEST
+from durable_gen.testing._breaks import Breaks, handles, read
+from durable_gen.testing._moments import Moment, planned
+from durable_gen.testing._ordeal import Ordeal
 from durable_gen.testing._play import Local, Play
 from durable_gen.testing._run import Run
-from durable_gen.testing._script import script
 
 
-class Durable:
+class Durable(Breaks):
     """Runs workflows on an embedded service, each with a time of its own that never waits.
 
     Args:
@@ -46,6 +47,7 @@ class Durable:
         start: datetime | None = None,
         freeze: bool = True,
         timeout: int | None = LONGEST,
+        crash: Moment | str | Iterable[Moment | str] | None = None,
     ) -> Run:
         """Run a workflow until it is over, or nothing but the test can bring it further.
 
@@ -67,6 +69,9 @@ class Durable:
                 and its steps; it needs freezegun.
             timeout: seconds that the execution may take; past them it is TIMED_OUT. The service's
                 longest if left out, 366 days; None for no limit, which AWS does not have.
+            crash: a moment at which something goes wrong once, as `durable.crashes` names them:
+                "after checkpoint 3", "before call 2", "throttled at checkpoint 1"; or several, of
+                which some may not come.
 
         Returns:
             A `Run`.
@@ -74,26 +79,32 @@ class Durable:
         Raises:
             UsageError: the event is no JSON, the script no mapping, or it says nothing of a
                 function that was invoked.
-            LookupError: the execution ended, and `until` was never waited for.
+            LookupError: the execution ended, and `until` was never waited for, or the moment of
+                `crash` never came.
         """
-        if not callable(handler):
-            msg = f"durable(handler, event): handler must be a Lambda handler, not {handler!r:.80}"
-            raise UsageError(msg)
-        play = Play(
-            handler,
-            event,
-            name=name,
-            steps=script("steps", steps),
-            callbacks=script("callbacks", callbacks),
-            invokes=script("invokes", invokes),
-            start=start,
-            freeze=freeze,
-            timeout=timeout,
-            ids=self._id,
+        handles(handler)
+        given = read(
+            {
+                "name": name,
+                "steps": steps,
+                "callbacks": callbacks,
+                "invokes": invokes,
+                "start": start,
+                "freeze": freeze,
+                "timeout": timeout,
+            }
         )
+        met = self._met(planned(crash))
+        if met is None:
+            play = Play(handler, event, ids=self._id, **given)
+        else:
+            play = Ordeal(handler, event, met, **given)
         run = Run(Local(play, play.arn))
         self.runs.append(run)
-        return run.go_on(until)
+        run.go_on(until)
+        if met is not None and isinstance(crash, Moment | str) and run.status != "RUNNING":
+            met.fate.came()
+        return run
 
     def _id(self) -> str:
         """Make the next id: a UUID like a random one, but the same in every run of a test."""

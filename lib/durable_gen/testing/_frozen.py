@@ -6,9 +6,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
+
+from attrs import frozen as frozen_class
 
 from durable_gen import _serde
 
@@ -19,6 +22,9 @@ Move = Callable[[datetime], None]
 
 def instant() -> datetime | None:
     """Tell the instant that a test has frozen the time at; None when it has not."""
+    shared = _shared.get()
+    if shared is not None:
+        return shared.theirs
     api = sys.modules.get("freezegun.api")
     if api is None or not api.freeze_factories:
         return None
@@ -36,11 +42,50 @@ def frozen(at: datetime) -> Iterator[Move | None]:
     if find_spec("freezegun") is None:
         yield None
         return
+    shared = _shared.get()
+    if shared is not None:
+        shared.move(at)
+        try:
+            yield shared.move
+        finally:
+            shared.move(shared.back)
+        return
     from freezegun import api
 
     offset = api.tz_offsets[-1] if api.tz_offsets else 0  # of a test that has frozen it itself
     with api.freeze_time(at, tz_offset=offset) as time:
         yield lambda instant: time.move_to(instant.replace(tzinfo=None))
+
+
+@frozen_class
+class Shared:
+    """A freeze of the time that several runs share.
+
+    Attributes:
+        move: moves it.
+        back: where it stands between two runs.
+        theirs: where a test has frozen it itself; None where none has.
+    """
+
+    move: Move
+    back: datetime
+    theirs: datetime | None
+
+
+_shared: ContextVar[Shared | None] = ContextVar("durable_gen_frozen", default=None)
+
+
+@contextmanager
+def standing() -> Iterator[None]:
+    """Freeze the time once for the runs inside: to begin that takes longer than a short run."""
+    theirs = instant()
+    back = datetime.now(UTC) if theirs is None else theirs
+    with frozen(back) as move:
+        token = _shared.set(_shared.get() or (move and Shared(move, back, theirs)))
+        try:
+            yield
+        finally:
+            _shared.reset(token)
 
 
 def seen(fn: Callable[..., Any]) -> Callable[..., Any]:

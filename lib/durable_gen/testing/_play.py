@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -13,16 +13,20 @@ import orjson
 from attrs import define, field
 
 from durable_gen._effects import Call
+from durable_gen._kinds.step import interrupted
 from durable_gen._stage import Stage, staged
 from durable_gen.errors import UsageError
-from durable_gen.local import Clock, EventAppended, Idle, Service, VirtualClock
+from durable_gen.local import Clock, EventAppended, Idle, PendingCallback, Service, VirtualClock
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._facts import LONGEST
 from durable_gen.local._functions import Name
+from durable_gen.local._reports import Step
+from durable_gen.local._rules import MIB
 from durable_gen.testing import _frozen
 from durable_gen.testing._cues import Cues
 from durable_gen.testing._execution import Execution, Sent, missed
 from durable_gen.testing._script import START, Script, matches, played
+from durable_gen.testing._trace import Trace, Watched
 from durable_gen.testing._tree import Event, named, tree, walk
 
 LATEST = "$LATEST"
@@ -69,9 +73,20 @@ class Scripted(Stage):
         super().__init__(backend)
         self.steps, self.clock, self.above = steps, clock, above
         self.met: dict[str, list[str]] = {}  # by paths, the ids of the steps that have it
+        self.trace = Trace()
+
+    def kernel(self, *args: Any, **options: Any) -> Watched:
+        """Make a kernel that is looked at."""
+        return Watched(self.trace, *args, **options)
+
+    def sleep(self, seconds: float) -> None:
+        """Call the service again at once."""
 
     def around(self, call: Call) -> None:
         """Replace the function of a step that the script names."""
+        if call.fn is interrupted:  # it stands in for a step that may not run again
+            self.trace.standing_in.add(call)
+            return
         found = self.steps.find(self.above + self._path(call))
         if found is not None:
             call.fn = played(found[1], call.info.attempt)
@@ -109,6 +124,7 @@ class Play:
         timeout: seconds that the execution may take; past them it is TIMED_OUT. None for no limit.
         stage: makes where a function's invocations are made, of what `Scripted` takes.
         ids: makes the ids of executions and invocations.
+        page_size: bytes of a page of the log.
     """
 
     def __init__(
@@ -123,8 +139,9 @@ class Play:
         start: datetime | None = None,
         freeze: bool = True,
         timeout: int | None = LONGEST,
-        stage: Callable[..., Stage] = Scripted,
+        stage: Callable[..., Scripted] = Scripted,
         ids: Callable[[], str] | None = None,
+        page_size: int = 5 * MIB,
     ) -> None:
         self.scripts = (steps, callbacks, invokes)
         self.clock = VirtualClock(start or _frozen.instant() or START)
@@ -132,13 +149,14 @@ class Play:
         self.functions: dict[str, str] = {}  # by ARNs, what the script calls their function
         self.names: set[str] = set()  # of all operations
         self.over: set[str] = set()  # executions that have ended
+        self.stages: list[Scripted] = []
         self.cues = Cues(callbacks)
         self.timeout, self.freeze, self.stage = timeout, freeze, stage
         self.missing: UsageError | None = None
         self.move: _frozen.Move | None = None
-        self.service = Service(clock=self.clock, observer=self._hear, ids=ids)
+        self.service = Service(clock=self.clock, observer=self._hear, ids=ids, page_size=page_size)
         self.client = self.service.client
-        self.recorder = Recorder(self.client)
+        self.recorder = self._recorder()
         self._register(FUNCTION, handler, "", timeout)
         for other, part in invokes.items():
             self._register_other(other, part)
@@ -149,6 +167,10 @@ class Play:
             raise UsageError(msg) from error
         self.arn = self.service.start(FUNCTION, payload, name)
 
+    def _recorder(self) -> Recorder:
+        """Make what answers the calls of invocations."""
+        return Recorder(self.client)
+
     def _register(
         self,
         name: str,
@@ -158,6 +180,7 @@ class Play:
         version: str = LATEST,
     ) -> None:
         stage = self.stage(self.recorder, self.scripts[0], self.clock, above)
+        self.stages.append(stage)
         play = partial(self._invoke, handler, stage)
         try:
             self.service.register(name, play, execution_timeout=timeout, version=version)
@@ -232,7 +255,8 @@ class Play:
         """Go on until an execution is over, or nothing but a test can bring it further."""
         with self._time():
             while self.open(arn):
-                done = self.service.step()
+                done = self._step()
+                self.missing = self.missing or self._unrun()
                 if self.missing is not None:
                     raise self.missing
                 if not isinstance(done, Idle):
@@ -243,6 +267,15 @@ class Play:
                     break
         if isinstance(until, str):
             raise missed(self.service.status(arn), self.histories[arn], until)
+
+    def _step(self) -> Step:
+        """Let the service do one thing that is due."""
+        return self.service.step()
+
+    def _unrun(self) -> UsageError | None:
+        """Say which generator was made and never run, if one was."""
+        unrun = next((one for stage in self.stages for one in stage.trace.unrun), None)
+        return None if unrun is None else UsageError(unrun)
 
     def _waits(self, arn: str, path: str) -> bool:
         """Tell whether an operation of that path has begun and not ended."""
@@ -255,11 +288,7 @@ class Play:
     def _pass(self, idle: Idle, until: str | datetime | None) -> bool:
         """Let time pass to what happens next; False when nothing does."""
         now = self.service.now()
-        for arn in {callback.arn for callback in idle.callbacks}:
-            above = self.functions.get(arn, "")
-            for one in walk(tree(self.histories[arn])):
-                if one.kind == "callback" and one.ended is None and one.callback_id:
-                    self.cues.meet(one.callback_id, above + named(one), now)
+        self._meet(idle.callbacks)
         waits_for_end = self.timeout is not None and self.timeout < LONGEST
         wanted = until if isinstance(until, datetime) else None
         given = (idle.until, self.cues.next, wanted, idle.timeout if waits_for_end else None)
@@ -272,6 +301,15 @@ class Play:
         self.clock.advance_to(first)
         self.cues.send(self.client, first)
         return wanted is None or first < wanted
+
+    def _meet(self, callbacks: Iterable[PendingCallback]) -> None:
+        """Look up callbacks in the script."""
+        now = self.service.now()
+        for arn in {callback.arn for callback in callbacks}:
+            above = self.functions.get(arn, "")
+            for one in walk(tree(self.histories[arn])):
+                if one.kind == "callback" and one.ended is None and one.callback_id:
+                    self.cues.meet(one.callback_id, above + named(one), now)
 
 
 @define
