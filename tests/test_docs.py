@@ -46,6 +46,7 @@ PAGES = (
     "docs/observing.md",
     "docs/deploying.md",
     "docs/serdes.md",
+    "docs/testing-break.md",
 )
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"

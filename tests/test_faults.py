@@ -9,7 +9,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from durable_gen import _channel, durable
+from durable_gen import _stage, durable
 from replays import failure
 from stub import Stub, event, result
 
@@ -131,7 +131,7 @@ def test_fault_that_may_pass_while_the_log_is_read_is_raised_when_no_time_is_lef
 def test_fault_that_does_not_pass_is_raised_after_a_minute_of_delays(monkeypatch):
     """Delays are billed: they double from 0.1 s to 5 s, less up to a half by chance, and end at 60 s."""
     slept = []
-    monkeypatch.setattr(_channel.time, "sleep", slept.append)
+    monkeypatch.setattr(_stage.time, "sleep", slept.append)
     stub = Failing(PASSING[0])
     with pytest.raises(ClientError):
         durable(backend=stub)(one_step)(event())
@@ -144,7 +144,7 @@ def test_fault_that_does_not_pass_is_raised_after_a_minute_of_delays(monkeypatch
 def test_service_that_asks_to_wait_is_waited_for(monkeypatch):
     """`Retry-After` is heeded: longer than the invocation may last, and Lambda is to invoke again."""
     slept = []
-    monkeypatch.setattr(_channel.time, "sleep", slept.append)
+    monkeypatch.setattr(_stage.time, "sleep", slept.append)
     throttled = client_error("TooManyRequestsException", 429)
     throttled.response["ResponseMetadata"]["HTTPHeaders"] = {"retry-after": "1"}
     stub = Flaky(throttled)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -61,16 +60,24 @@ class Channel:
         token: the first checkpoint token.
         deadline: when the invocation ends.
         meter: counts the calls and what they send.
+        sleep: waits for so many seconds, before a call is made again.
     """
 
     def __init__(
-        self, backend: Backend, arn: str, token: str, deadline: Deadline, meter: Meter
+        self,
+        backend: Backend,
+        arn: str,
+        token: str,
+        deadline: Deadline,
+        meter: Meter,
+        sleep: Callable[[float], object],
     ) -> None:
         self.backend = backend
         self.arn = arn
         self.token = token
         self.deadline = deadline
         self.meter = meter
+        self.sleep = sleep
 
     def pages(self, marker: str | None) -> list[Raw]:
         """Fetch the pages of the log from a marker on.
@@ -144,7 +151,7 @@ class Channel:
                     raise  # Lambda is to invoke again
             else:
                 return answer
-            time.sleep(pause)
+            self.sleep(pause)
             delay = min(2 * delay, LONGEST_DELAY)
 
 

@@ -1,10 +1,9 @@
-"""The driver performs what the kernel asks for; it has the clock."""
+"""The driver performs what the kernel asks for, in the time that its stage tells."""
 
 from __future__ import annotations
 
-import random
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from math import inf
 
 from durable_gen import _faults, _park
@@ -24,10 +23,10 @@ class Driver:
 
     Args:
         channel: the line to the service.
-        stage: what a test puts around its calls; None outside of tests.
+        stage: what has the time, and runs the calls.
     """
 
-    def __init__(self, channel: Channel, stage: Stage | None = None) -> None:
+    def __init__(self, channel: Channel, stage: Stage) -> None:
         self.channel = channel
         self.stage = stage
 
@@ -46,7 +45,7 @@ class Driver:
             CheckpointFailed: the service refused a checkpoint.
             Exception: a fault of the service that did not pass in time, or one of a serde's store.
         """
-        workers = self.stage.workers(max_workers) if self.stage else Workers(max_workers)
+        workers = self.stage.workers(max_workers)
         try:
             return self._drive(kernel, workers)
         except _faults.Passing as fault:
@@ -64,18 +63,17 @@ class Driver:
             if workers.in_flight:
                 self._gather(kernel, workers)
             late = self.channel.deadline.left() <= 0
-            effect = kernel.advance(datetime.now(UTC), late=late)
+            effect = kernel.advance(self.stage.now(), late=late)
             for call in kernel.dropped():
                 workers.drop(call)
             match effect:
                 case Calls(calls, alone):
                     for call in calls:
-                        if self.stage is not None:
-                            self.stage.around(call)
+                        self.stage.around(call)
                         if kernel.execution.hooks is not None:
                             kernel.execution.hooks.around(call)
                     if alone and not workers.in_flight:
-                        kernel.resolve(calls[0], workers.inline(calls[0]), random.random())
+                        kernel.resolve(calls[0], workers.inline(calls[0]), self.stage.draw())
                     else:
                         for call in calls:
                             workers.start(call)
@@ -94,17 +92,17 @@ class Driver:
         while taken < MAX_UPDATES and (ended := workers.wait(LINGER)):
             taken += len(ended)
             for call, outcome in ended:
-                kernel.resolve(call, outcome, random.random())
+                kernel.resolve(call, outcome, self.stage.draw())
 
     def _wait(self, kernel: Kernel, workers: Workers, until: datetime | None) -> None:
         """Wait for a call to end, for one of the service's timers, or until time is running out."""
         timer = inf
         if until is not None:
-            timer = max(1.0, (until - datetime.now(UTC)).total_seconds())
+            timer = max(1.0, (until - self.stage.now()).total_seconds())
         left = max(0.0, self.channel.deadline.left())
         seconds = min(timer, left)
         ended = workers.wait(None if seconds == inf else seconds)
         for call, outcome in ended:
-            kernel.resolve(call, outcome, random.random())
+            kernel.resolve(call, outcome, self.stage.draw())
         if not ended and timer <= left:
             kernel.absorb(self.channel.checkpoint(kernel.refresh().updates))

@@ -8,6 +8,8 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Generator
+from datetime import date
+from datetime import time as clock_time
 from enum import Enum
 from functools import cache
 from inspect import isawaitable
@@ -88,7 +90,7 @@ class Json:
                 raise SerializationError(msg)
             return _plain_json(value, info)
         try:
-            text = orjson.dumps(converter().unstructure(value, unstructure_as=info.type)).decode()
+            text = _written(value, info.type).decode()
             again = converter().structure(orjson.loads(text), info.type)
         except Exception as error:
             why = _why(error)
@@ -138,11 +140,23 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint) if hint in (str, bool) else True
 
 
+def _written(value: Any, hint: Any) -> bytes:
+    """Write a value of a type as JSON."""
+    return orjson.dumps(converter().unstructure(value, unstructure_as=hint), default=_dated)
+
+
+def _dated(value: Any) -> str:
+    """Write what a library has made of datetimes, such as freezegun or pendulum."""
+    if isinstance(value, date | clock_time):
+        return value.isoformat()
+    raise TypeError
+
+
 def _structured(value: Any, hint: Any) -> tuple[Any, str | None]:
     """Structure a value; say why that cannot be done without changing what it says."""
     try:
         made = converter().structure(value, hint)
-        again = orjson.loads(orjson.dumps(converter().unstructure(made, unstructure_as=hint)))
+        again = orjson.loads(_written(made, hint))
     except Exception as error:
         return None, _why(error)
     found = coerced(value, again)

@@ -68,6 +68,8 @@ class Workers:
         in_flight: calls whose end was not handed out yet.
     """
 
+    clock = staticmethod(time.monotonic)  # kept here, where freezegun does not replace it
+
     def __init__(self, most: int) -> None:
         self.most = most
         self.in_flight = 0
@@ -139,10 +141,10 @@ class Workers:
         Returns:
             Those that have ended; none when the time is over.
         """
-        end = None if seconds is None else time.monotonic() + seconds
+        end = None if seconds is None else self.clock() + seconds
         ended = self._heard(None)
         while not ended and self.in_flight:
-            now = time.monotonic()
+            now = self.clock()
             if end is not None and now >= end:
                 break
             limits = [*self.deadlines.values(), *(() if end is None else (end,))]
@@ -193,7 +195,7 @@ class Workers:
                 note = self.done.get_nowait()
             except Empty:
                 break
-        now = time.monotonic() if self.deadlines else 0.0
+        now = self.clock() if self.deadlines else 0.0
         for call in [call for call, deadline in self.deadlines.items() if deadline <= now]:
             self._give_up(call)
             ended.append((call, timed_out(call)))
@@ -204,7 +206,7 @@ class Workers:
         if outcome is None:  # it has begun
             assert call.timeout is not None
             if call not in self.given_up:
-                self.deadlines[call] = time.monotonic() + call.timeout
+                self.deadlines[call] = self.clock() + call.timeout
             return
         self.busy -= threaded
         self.deadlines.pop(call, None)
@@ -258,6 +260,10 @@ class Workers:
             return
         if self.loop is None or self.wake is None:
             self.loop, self.wake = asyncio.new_event_loop(), asyncio.Event()
+            if (
+                time.monotonic is not self.clock
+            ):  # it is frozen, and the loop's timers are not to be
+                self.loop.time = self.clock  # type: ignore[method-assign]
         task = self.loop.create_task(self._await(call, awaitable), context=call.context)
         self.tasks[task] = awaitable
         self.running[call] = task

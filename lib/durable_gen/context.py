@@ -14,6 +14,7 @@ from durable_gen._branches import Branching
 from durable_gen._budget import Usage
 from durable_gen._check import good_names
 from durable_gen._messages import ContextLog
+from durable_gen._model import MAX_DURATION
 from durable_gen._ops import (
     DEFAULT,
     Callback,
@@ -271,24 +272,32 @@ class Context(Branching):
         Raises:
             UsageError: it is under 1 second or over 366 days.
         """
-        if isinstance(name, int | float | timedelta):
-            msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
-            raise UsageError(msg)
-        what = f"ctx.wait({name!r})" if name else "ctx.wait(...)"
-        total = 0.0
+        if name not in good_names:
+            if isinstance(name, int | float | timedelta):
+                msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
+                raise UsageError(msg)
+            name = _check.name(name)
+        total: float = 0
         units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
         for amount, unit in units:
-            if amount:
-                total += _check.duration(what, amount) * unit
+            if type(amount) is int:
+                total += amount * unit
+            elif amount:
+                total += _check.duration(_wait(name), amount) * unit
         if until is not None:
+            what = _wait(name)
             if total:
                 msg = f"{what}: write either until= or a duration"
                 raise UsageError(msg)
             _check.instant(f"{what} until", until)
             ahead = (until - self.now()).total_seconds()
             _check.wait(f"{what} until={until.isoformat()}", max(1, ahead))
-            return self._make(Wait(_check.name(name), 0, until))
-        return self._make(Wait(_check.name(name), _check.wait(what, total)))
+            return self._make(Wait(name, 0, until))
+        if type(total) is not int or not 1 <= total <= MAX_DURATION:
+            total = _check.wait(_wait(name), total)
+        op: Op[None] = Wait(name, total)
+        self._scope.made(op)
+        return op
 
     @overload
     def wait_for_condition(
@@ -561,3 +570,8 @@ class Context(Branching):
             yield
         finally:
             self._scope.batch -= 1
+
+
+def _wait(name: str | None) -> str:
+    """Write the call that makes a wait, for an error."""
+    return f"ctx.wait({name!r})" if name else "ctx.wait(...)"

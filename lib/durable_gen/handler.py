@@ -21,7 +21,6 @@ from durable_gen._effects import running
 from durable_gen._failure import describe, story
 from durable_gen._fibers import NO_ASYNC
 from durable_gen._hooks import Hooks
-from durable_gen._kernel import Kernel
 from durable_gen._log import Log
 from durable_gen._model import ErrorObject, Raw, instant
 from durable_gen._outcome import Err
@@ -87,10 +86,10 @@ class Handler(Generic[F]):
         invocation = _codec.decode(event)
         options = self._options
         stage = staged.get()
-        backend = (stage and stage.backend) or options["backend"] or backends.default()
+        backend = stage.backend or options["backend"] or backends.default()
         deadline = Deadline.of(lambda_context, options["deadline_margin"])
         meter = Meter(options["budget"])
-        channel = Channel(backend, invocation.arn, invocation.token, deadline, meter)
+        channel = Channel(backend, invocation.arn, invocation.token, deadline, meter, stage.sleep)
         try:
             records = [*invocation.operations, *channel.pages(invocation.next_marker)]
         except TokenSpent:
@@ -148,8 +147,9 @@ class Handler(Generic[F]):
         try:
             event = _codec.user_event(record)
             flow = functools.partial(self.flow, event)
-            kernel = Kernel(execution, flow, Context, values, batch=options["batch"])
-            outcome = Driver(channel, staged.get()).drive(kernel, options["max_workers"])
+            stage = staged.get()
+            kernel = stage.kernel(execution, flow, Context, values, batch=options["batch"])
+            outcome = Driver(channel, stage).drive(kernel, options["max_workers"])
             if outcome is None:
                 return _codec.pending()
             if isinstance(outcome, Err):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from programs import WAYS, programs
 from running import Peace, execute
 
-from durable_gen import _channel
+from durable_gen import _stage
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*a workflow that was suspended:RuntimeWarning")
 
@@ -122,7 +122,7 @@ class Faulty:
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    monkeypatch.setattr(_channel.time, "sleep", lambda _: None)  # time is the service's here
+    monkeypatch.setattr(_stage.time, "sleep", lambda _: None)  # time is the service's here
     logging.getLogger("durable_gen").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("durable_gen").setLevel(logging.NOTSET)

@@ -48,7 +48,7 @@ def reach(engine: Engine, journal: Journal, now: int) -> None:
     if row.pause_reason is not None:
         details["Reason"] = wrapped(row.pause_reason)
     journal.append(Draft("ExecutionPaused", details), now, journal.root)
-    engine.timeouts.push(journal.row.deadline, row.arn, "")
+    engine.keep_time(journal.row)
 
 
 def resume(engine: Engine, journal: Journal, request: Mapping[str, Any], now: int) -> None:
@@ -68,7 +68,7 @@ def resume(engine: Engine, journal: Journal, request: Mapping[str, Any], now: in
     if request.get("Reason") is not None:
         details["Reason"] = wrapped(request["Reason"])
     journal.append(Draft("ExecutionResumed", details), now, journal.root)
-    engine.timeouts.push(journal.row.deadline, row.arn, "")
+    engine.keep_time(journal.row)
     if row.owed:
         engine.ready.append((row.arn, ""))
 

@@ -37,9 +37,10 @@ class Engine(Shelf):
         clock: Clock,
         limits: Limits,
         observer: Callable[[Notice], object] | None,
+        ids: Callable[[], str],
     ) -> None:
         super().__init__(Gate(store))
-        self.clock, self.limits = clock, limits
+        self.clock, self.limits, self.ids = clock, limits, ids
         self.woken = threading.Event()  # set when a sleeper is to look again
         self.functions: dict[str, dict[str, Function]] = {}
         self.gone: set[str] = set()
@@ -236,6 +237,11 @@ class Engine(Shelf):
         self.edit(journal).set(retry_at=instant)
         self.timers.push(instant, journal.row.arn, "")
 
+    def keep_time(self, row: Execution) -> None:
+        """Watch the timeout of an open execution, if it has one."""
+        if row.deadline is not None:
+            self.timeouts.push(row.deadline, row.arn, "")
+
     def keep_until(self, row: Execution) -> None:
         """Watch the retention of an execution, if it is closed."""
         if row.expiry is not None and self.limits.retention:
@@ -247,7 +253,7 @@ class Engine(Shelf):
         """Take an open execution up from the store, with all that it waits for."""
         journal = Journal.load(row, self.store.operations(row.arn))
         self._journals[row.arn] = journal
-        self.timeouts.push(row.deadline, row.arn, "")
+        self.keep_time(row)
         if row.retry_at is not None:
             self.timers.push(row.retry_at, row.arn, "")
         if row.owed and row.status != "PAUSED":

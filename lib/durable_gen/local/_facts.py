@@ -116,7 +116,7 @@ class Execution:
     id: str
     status: str
     started: int
-    timeout: int  # seconds
+    timeout: int | None  # seconds; None for no limit
     limit: int  # bytes of its result
     retention: int = 14  # days that it is kept after its end
     input: str | None = None
@@ -155,8 +155,10 @@ class Execution:
         return self.status in OPEN
 
     @property
-    def deadline(self) -> int:
-        """When it times out."""
+    def deadline(self) -> int | None:
+        """When it times out; None if it never does."""
+        if self.timeout is None:
+            return None
         longest = self.started + LONGEST * 1000
         if self.status == "PAUSED" and self.pause_clock:
             return longest

@@ -7,6 +7,7 @@ import binascii
 import json
 import sys
 import uuid
+from math import inf
 from typing import Any
 
 from durable_gen.local import _queue, _starts
@@ -52,9 +53,10 @@ class Front:
         check("Invoke", request)
         function = self._named("Invoke", request, durable=True)
         kind = request.get("InvocationType", "RequestResponse")
-        if function.durable and kind == "RequestResponse" and function.timeout > LONGEST_SYNC:
+        longest = inf if function.timeout is None else function.timeout
+        if function.durable and kind == "RequestResponse" and longest > LONGEST_SYNC:
             _refuse(
-                f"An execution that may take {function.timeout} seconds cannot be waited for: at "
+                f"An execution that may take {longest} seconds cannot be waited for: at "
                 f"most {LONGEST_SYNC} may be. Invoke {function.name} with InvocationType Event"
             )
         if not function.durable and "DurableExecutionName" in request:
@@ -228,7 +230,7 @@ def _client_context(word: str | None) -> str | None:
 
 def _configuration(function: Function, *, qualified: bool) -> dict[str, Any]:
     arn = function.arn if qualified else function.arn.rpartition(":")[0]
-    config = {"ExecutionTimeout": function.timeout, "RetentionPeriodInDays": function.retention}
+    config = given(ExecutionTimeout=function.timeout, RetentionPeriodInDays=function.retention)
     return given(
         FunctionName=function.name,
         FunctionArn=arn,

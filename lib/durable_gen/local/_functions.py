@@ -47,7 +47,7 @@ class Function:
         version: "$LATEST" or a number.
         call: the handler itself; None if only a host knows how to run it.
         durable: whether invoking it starts an execution.
-        timeout: seconds that one of its executions may take.
+        timeout: seconds that one of its executions may take; None for no limit, as only tests have it.
         retention: days that one is kept after its end.
         handler: where the handler is, `module.attribute`.
         environment: variables that it runs with.
@@ -63,7 +63,7 @@ class Function:
     version: str
     call: Callable[[Any, Any], Any] | None
     durable: bool
-    timeout: int
+    timeout: int | None
     retention: int = 14
     handler: str = ""
     environment: Mapping[str, str] = field(factory=dict)

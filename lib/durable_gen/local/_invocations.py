@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 from durable_gen.local import _control, _lives
@@ -34,7 +33,7 @@ def begin(engine: Engine, arn: str, function: Function) -> Call | None:
             running=True,
             owed=False,
             fresh=(),
-            request=str(uuid.uuid4()),
+            request=engine.ids(),
             invoked=now,
             invocations=row.invocations + 1,
             serial=row.serial + 1,
@@ -182,7 +181,7 @@ def reach(engine: Engine, arn: str, id_: str, function: Function) -> Call | None
         text = f"Could not parse request body into json: {error}"
         reached(engine, arn, id_, Unreachable("InvalidRequestContentException", text))
         return None
-    return Call(function, event, str(uuid.uuid4()), operation.tenant, trace)
+    return Call(function, event, engine.ids(), operation.tenant, trace)
 
 
 def reached(engine: Engine, arn: str, id_: str, given: Answer | Unreachable) -> None:

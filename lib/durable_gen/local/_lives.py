@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-
 from durable_gen.local._engine import Engine
 from durable_gen.local._facts import ErrorObject, Execution, Operation
 from durable_gen.local._functions import Function
 from durable_gen.local._journal import Journal
 from durable_gen.local._machine import WORDS, Draft, Move, answer, elapse, wrapped
+from durable_gen.local._wire import given
 
 
 def complete(engine: Engine, journal: Journal, move: Move, now: int) -> None:
@@ -91,8 +90,8 @@ def start(
         trace: X-Ray's header.
         caller: ARN and operation of a chained invoke.
     """
-    id_ = str(uuid.uuid4())
-    name = name or str(uuid.uuid4())
+    id_ = engine.ids()
+    name = name or engine.ids()
     row = Execution(
         arn=f"{function.arn}/durable-execution/{name}/{id_}",
         function=function.name,
@@ -120,9 +119,9 @@ def start(
         name=name,
         input=payload,
     )
-    details = {"Input": wrapped(payload), "ExecutionTimeout": function.timeout}
+    details = {"Input": wrapped(payload), **given(ExecutionTimeout=function.timeout)}
     engine.put(journal, Move(root, (Draft("ExecutionStarted", details),)), now)
-    engine.timeouts.push(row.deadline, row.arn, "")
+    engine.keep_time(row)
     engine.want(journal)
     return journal
 

@@ -80,7 +80,7 @@ def describe(engine: Engine, request: Request) -> dict[str, Any]:
         TraceHeader=None if row.trace is None else {"XAmznTraceId": row.trace},
         PauseDetails=_pause(row, data=data),
     )
-    config = {"ExecutionTimeout": row.timeout, "RetentionPeriodInDays": row.retention}
+    config = given(ExecutionTimeout=row.timeout, RetentionPeriodInDays=row.retention)
     described: dict[str, Any] = dated(json.loads(json.dumps(shown)))
     return {**described, "ExecutionDataIncluded": data, "DurableConfig": config}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
@@ -40,6 +41,7 @@ class Service:
         retention: whether closed executions are forgotten when their days are over.
         event_delays: seconds before an asynchronous invocation of a plain function that failed is
             made again, the first and the second time.
+        ids: makes the ids of executions and invocations, each a UUID of its own; random if left out.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Service:
         page_size: int = 5 * MIB,
         retention: bool = True,
         event_delays: tuple[float, float] = (60, 120),
+        ids: Callable[[], str] | None = None,
     ) -> None:
         limits = Limits(
             attempts=attempts,
@@ -68,6 +71,7 @@ class Service:
             RealClock() if clock is None else clock,
             limits,
             observer,
+            _random if ids is None else ids,
         )
         self.clock = self._engine.clock
         self.client = Client(self._engine)
@@ -80,7 +84,7 @@ class Service:
         function: Any,
         *,
         durable: bool = True,
-        execution_timeout: int = LONGEST,
+        execution_timeout: int | None = LONGEST,
         version: str = "$LATEST",
         retention_days: int = 14,
     ) -> None:
@@ -91,7 +95,8 @@ class Service:
             function: a Lambda handler, `function(event, context)`. One that has a method
                 `using(backend)` is given the service's client by it.
             durable: whether invoking it starts an execution; if not, it is a plain function.
-            execution_timeout: seconds that one of its executions may take.
+            execution_timeout: seconds that one of its executions may take; None for no limit, as
+                AWS has it for nobody.
             version: what its executions are pinned to, "$LATEST" or a number.
             retention_days: how long one is kept after its end.
 
@@ -119,7 +124,7 @@ class Service:
         if not re.fullmatch(r"\$LATEST|[0-9]+", version):
             msg = f'expected version "$LATEST" or a number, got {version!r}'
             raise ValueError(msg)
-        if not 1 <= function.timeout <= LONGEST:
+        if function.timeout is not None and not 1 <= function.timeout <= LONGEST:
             msg = (
                 f"expected an execution_timeout of 1 to {LONGEST} seconds, got {function.timeout!r}"
             )
@@ -297,3 +302,7 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _random() -> str:
+    return str(uuid.uuid4())

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from importlib.util import find_spec
+from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Any
 
 import orjson
 from attrs import define, field
 
 from durable_gen._effects import Call
+from durable_gen._kinds.step import interrupted
 from durable_gen._stage import Stage, staged
 from durable_gen.errors import UsageError
-from durable_gen.local import EventAppended, Idle, PendingCallback, Service, VirtualClock
+from durable_gen.local import Clock, EventAppended, Idle, PendingCallback, Service, VirtualClock
+from durable_gen.local._clock import to_datetime
 from durable_gen.local._facts import LONGEST
-from durable_gen.testing._script import After, Answer, Fails, Never, Script, played
-from durable_gen.testing._tree import tree, walk
+from durable_gen.local._functions import Name
+from durable_gen.local._reports import Step
+from durable_gen.local._rules import MIB
+from durable_gen.testing import _frozen
+from durable_gen.testing._cues import Cues
+from durable_gen.testing._execution import Execution, Sent, missed
+from durable_gen.testing._script import START, Script, matches, played
+from durable_gen.testing._trace import Trace, Watched
+from durable_gen.testing._tree import Event, named, tree, walk
 
-START = datetime(2025, 1, 1, tzinfo=UTC)  # where an execution's time begins, unless the test says
+LATEST = "$LATEST"
 FUNCTION = "workflow"  # the name of the handler's function
-UNFROZEN = [  # modules that are to see the machine's time
-    "durable_gen._workers",
-    "durable_gen._channel",
-    "durable_gen.local",
-    "durable_gen.testing",
-    "hypothesis",
-]
+ENDS = frozenset(f"Execution{end}" for end in ("Succeeded", "Failed", "TimedOut", "Stopped"))
+UNKNOWN = "Function not found: "  # what the service says of one that is not there
 
 
 @define
@@ -37,15 +41,15 @@ class Recorder:
 
     Attributes:
         client: the client.
-        sent: the updates of each checkpoint, in order.
+        sent: by ARNs, the updates of each checkpoint, in order.
     """
 
     client: Any
-    sent: list[list[Mapping[str, Any]]] = field(factory=list)
+    sent: dict[str, list[Sequence[Mapping[str, Any]]]] = field(factory=dict)
 
     def checkpoint_durable_execution(self, **request: Any) -> Mapping[str, Any]:
         """Take in updates."""
-        self.sent.append(request["Updates"])
+        self.sent.setdefault(request["DurableExecutionArn"], []).append(request["Updates"])
         answer: Mapping[str, Any] = self.client.checkpoint_durable_execution(**request)
         return answer
 
@@ -56,26 +60,57 @@ class Recorder:
 
 
 class Scripted(Stage):
-    """An invocation whose steps do what a script says.
+    """Where invocations are made in virtual time, and their steps do what a script says.
 
     Args:
-        backend: answers its calls to the service.
+        backend: answers their calls to the service.
         steps: by the paths of steps, what they do.
+        clock: their time.
+        above: what the script calls the function, before the paths; "" for the test's own.
     """
 
-    def __init__(self, backend: Any, steps: Script[Any]) -> None:
+    def __init__(self, backend: Any, steps: Script[Any], clock: Clock, above: str = "") -> None:
         super().__init__(backend)
-        self.steps = steps
+        self.steps, self.clock, self.above = steps, clock, above
+        self.met: dict[str, list[str]] = {}  # by paths, the ids of the steps that have it
+        self.trace = Trace()
+
+    def kernel(self, *args: Any, **options: Any) -> Watched:
+        """Make a kernel that is looked at."""
+        return Watched(self.trace, *args, **options)
+
+    def sleep(self, seconds: float) -> None:
+        """Call the service again at once."""
 
     def around(self, call: Call) -> None:
         """Replace the function of a step that the script names."""
-        found = self.steps.find(call.info.path)
+        if call.fn is interrupted:  # it stands in for a step that may not run again
+            self.trace.standing_in.add(call)
+            return
+        found = self.steps.find(self.above + self._path(call))
         if found is not None:
             call.fn = played(found[1], call.info.attempt)
+        call.fn = _frozen.seen(call.fn)
+
+    def _path(self, call: Call) -> str:
+        """Name a step as a run does: the second of a path has a number."""
+        ids = self.met.setdefault(call.info.path, [])
+        if call.info.operation_id not in ids:
+            ids.append(call.info.operation_id)
+        number = ids.index(call.info.operation_id) + 1
+        return call.info.path if number == 1 else f"{call.info.path}#{number}"
+
+    def now(self) -> datetime:
+        """Tell the execution's time."""
+        return to_datetime(self.clock.now())
+
+    def draw(self) -> float:
+        """Leave delays as long as their policy lets them be, so that every run is the same."""
+        return 1.0
 
 
 class Play:
-    """One execution, and all that happens to it.
+    """A service with one execution and those that it invokes, and all that happens to them.
 
     Args:
         handler: the Lambda handler.
@@ -86,8 +121,10 @@ class Play:
         invokes: by their names, what other functions answer.
         start: when it is started.
         freeze: whether `datetime.now()` and the like are the execution's time.
-        timeout: seconds that the execution may take; past them it is TIMED_OUT.
-        stage: makes the stage of an invocation, of a backend and the steps.
+        timeout: seconds that the execution may take; past them it is TIMED_OUT. None for no limit.
+        stage: makes where a function's invocations are made, of what `Scripted` takes.
+        ids: makes the ids of executions and invocations.
+        page_size: bytes of a page of the log.
     """
 
     def __init__(
@@ -95,185 +132,241 @@ class Play:
         handler: Callable[..., Any],
         event: Any,
         *,
-        name: str | None,
+        name: str | None = None,
         steps: Script[Any],
         callbacks: Script[Any],
-        invokes: Mapping[str, Any],
-        start: datetime | None,
-        freeze: bool,
-        timeout: int | None,
-        stage: Callable[[Any, Script[Any]], Stage] = Scripted,
+        invokes: Script[Any],
+        start: datetime | None = None,
+        freeze: bool = True,
+        timeout: int | None = LONGEST,
+        stage: Callable[..., Scripted] = Scripted,
+        ids: Callable[[], str] | None = None,
+        page_size: int = 5 * MIB,
     ) -> None:
-        self.handler, self.steps, self.callbacks = handler, steps, callbacks
-        self.clock = VirtualClock(start or START)
-        self.events: list[Mapping[str, Any]] = []
-        self.due: list[tuple[datetime, PendingCallback, Any]] = []
-        self.seen: set[str] = set()  # callbacks that were looked up in the script
-        self.times_out = timeout is not None
-        self.frozen: Any = None
-        self.freeze = freeze
-        self.service = Service(clock=self.clock, observer=self._hear)
-        self.recorder = Recorder(self.service.client)
-        self.stage = stage(self.recorder, steps)
-        longest = LONGEST if timeout is None else timeout
-        self.service.register(FUNCTION, self._invoke, execution_timeout=longest)
+        self.scripts = (steps, callbacks, invokes)
+        self.clock = VirtualClock(start or _frozen.instant() or START)
+        self.histories: dict[str, list[Event]] = {}
+        self.functions: dict[str, str] = {}  # by ARNs, what the script calls their function
+        self.names: set[str] = set()  # of all operations
+        self.over: set[str] = set()  # executions that have ended
+        self.stages: list[Scripted] = []
+        self.cues = Cues(callbacks)
+        self.timeout, self.freeze, self.stage = timeout, freeze, stage
+        self.missing: UsageError | None = None
+        self.move: _frozen.Move | None = None
+        self.service = Service(clock=self.clock, observer=self._hear, ids=ids, page_size=page_size)
+        self.client = self.service.client
+        self.recorder = self._recorder()
+        self._register(FUNCTION, handler, "", timeout)
         for other, part in invokes.items():
-            self._register(other, part)
+            self._register_other(other, part)
         try:
             payload = orjson.dumps(event).decode()
         except TypeError as error:
-            msg = f"the event of an execution is JSON: {error}"
+            msg = f"durable(handler, event): the event of an execution is JSON: {error}"
             raise UsageError(msg) from error
-        self.arn = ""
         self.arn = self.service.start(FUNCTION, payload, name)
 
-    def _register(self, name: str, part: Any) -> None:
-        plain = name.partition(":")[0]
-        if hasattr(part, "flow"):  # a durable handler, with an execution of its own
-            self.service.register(plain, part)
-        else:
-            fn = played(part, 1)
-            self.service.register(plain, lambda event, _: fn(event), durable=False)
+    def _recorder(self) -> Recorder:
+        """Make what answers the calls of invocations."""
+        return Recorder(self.client)
 
-    def _hear(self, notice: Any) -> None:
-        if isinstance(notice, EventAppended) and notice.arn == (self.arn or notice.arn):
-            self.events.append(notice.event)
-
-    def _invoke(self, event: Any, context: Any) -> Any:
-        token = staged.set(self.stage)
-        if self.frozen is not None:
-            self.frozen.move_to(self.service.now().replace(tzinfo=None))
+    def _register(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        above: str,
+        timeout: int | None,
+        version: str = LATEST,
+    ) -> None:
+        stage = self.stage(self.recorder, self.scripts[0], self.clock, above)
+        self.stages.append(stage)
+        play = partial(self._invoke, handler, stage)
         try:
-            return self.handler(event, context)
+            self.service.register(name, play, execution_timeout=timeout, version=version)
+        except ValueError as error:
+            msg = f"durable(...): {error}"
+            raise UsageError(msg) from error
+
+    def _register_other(self, name: str, part: Any) -> None:
+        """Register a function that the workflow invokes: `name`, `name:alias` or its ARN."""
+        plain = _plain(name)
+        qualifier = name.rpartition(":")[2]
+        version = qualifier if qualifier.isdecimal() else LATEST  # an alias means the latest
+        if hasattr(part, "flow"):  # a durable handler, with executions of its own
+            timeout = None if self.timeout is None else LONGEST
+            self._register(plain, part, f"{plain}/", timeout, version)
+            return
+        calls = count(1)
+
+        def answer(event: Any, _: Any) -> Any:
+            self.scripts[2].used.add(name)
+            return played(part, next(calls))(event)
+
+        self.service.register(plain, answer, durable=False, version=version)
+
+    def _invoke(self, handler: Callable[..., Any], stage: Stage, event: Any, context: Any) -> Any:
+        token = staged.set(stage)
+        if self.move is not None:
+            self.move(self.service.now())
+        try:
+            return handler(event, context)
         finally:
             staged.reset(token)
+
+    def _hear(self, notice: Any) -> None:
+        if not isinstance(notice, EventAppended):
+            return
+        event, history = notice.event, self.histories.setdefault(notice.arn, [])
+        history.append(event)
+        if event["EventType"] in ENDS:
+            self.over.add(notice.arn)
+        self.names.add(event.get("Name", ""))
+        details = event.get("ChainedInvokeStartedDetails")
+        if details is not None and "DurableExecutionArn" in details:
+            plain = _plain(details["FunctionName"])
+            self.functions[details["DurableExecutionArn"]] = f"{plain}/"
+            self.scripts[2].used |= {one for one in self.scripts[2] if _plain(one) == plain}
+        failed = (event.get("ChainedInvokeFailedDetails") or {}).get("Error") or {}
+        said = (failed.get("Payload") or {}).get("ErrorMessage") or ""
+        if said.startswith(UNKNOWN) and self.missing is None:
+            self.missing = _unscripted(history, event["Id"])
 
     @contextmanager
     def _time(self) -> Iterator[None]:
         """Let `datetime.now()` be the execution's time."""
-        if not self.freeze or find_spec("freezegun") is None:
+        if not self.freeze:
             yield
             return
-        from freezegun import freeze_time
-
-        with freeze_time(self.service.now(), ignore=UNFROZEN) as frozen:
-            self.frozen = frozen
+        with _frozen.frozen(self.service.now()) as move:
+            self.move = move
             try:
                 yield
             finally:
-                self.frozen = None
+                self.move = None
 
     # --- going on --------------------------------------------------------------------------------
 
-    @property
-    def open(self) -> bool:
-        """Whether the execution can still change."""
-        return self.service.status(self.arn) in {"RUNNING", "PAUSING", "PAUSED"}
+    def open(self, arn: str) -> bool:
+        """Tell whether an execution can still change."""
+        return arn not in self.over
 
-    def go_on(self, until: str | datetime | None = None) -> None:
-        """Go on until the execution is over, or nothing but a test can bring it further.
-
-        Args:
-            until: the path of an operation, to stop when it is waited for; or an instant.
-
-        Raises:
-            LookupError: the execution ended, and the operation was never waited for.
-        """
+    def go_on(self, arn: str, until: str | datetime | None) -> None:
+        """Go on until an execution is over, or nothing but a test can bring it further."""
         with self._time():
-            while self.open:
-                done = self.service.step()
+            while self.open(arn):
+                done = self._step()
+                self.missing = self.missing or self._unrun()
+                if self.missing is not None:
+                    raise self.missing
                 if not isinstance(done, Idle):
                     continue
-                if isinstance(until, str) and self._waits(until):
+                if isinstance(until, str) and self._waits(arn, until):
                     return
                 if not self._pass(done, until):
                     break
         if isinstance(until, str):
-            raise self._missed(until)
+            raise missed(self.service.status(arn), self.histories[arn], until)
 
-    def _missed(self, path: str) -> LookupError:
-        known = ", ".join(one.path for one in walk(tree(self.events))) or "none"
-        status = self.service.status(self.arn)
-        msg = f"the execution is {status} and {path!r} was never waited for; there are: {known}"
-        return LookupError(msg)
+    def _step(self) -> Step:
+        """Let the service do one thing that is due."""
+        return self.service.step()
 
-    def _waits(self, path: str) -> bool:
+    def _unrun(self) -> UsageError | None:
+        """Say which generator was made and never run, if one was."""
+        unrun = next((one for stage in self.stages for one in stage.trace.unrun), None)
+        return None if unrun is None else UsageError(unrun)
+
+    def _waits(self, arn: str, path: str) -> bool:
         """Tell whether an operation of that path has begun and not ended."""
-        return any(one.ended is None and matches(one.path, path) for one in walk(tree(self.events)))
+        last = path.rpartition("/")[2]
+        if not any(matches(name, last) for name in self.names if name) and "#" not in last:
+            return False  # the tree is not drawn for nothing at every wait
+        found = walk(tree(self.histories[arn]))
+        return any(one.ended is None and matches(one.path, path) for one in found)
 
     def _pass(self, idle: Idle, until: str | datetime | None) -> bool:
         """Let time pass to what happens next; False when nothing does."""
-        for callback in idle.callbacks:
-            if callback.arn == self.arn and callback.callback_id not in self.seen:
-                self._look_up(callback)
-        moments = [at for at, _, _ in self.due]
-        moments += [at for at in (idle.until, self.times_out and idle.timeout) if at]
-        if isinstance(until, datetime):
-            moments.append(until)
+        now = self.service.now()
+        self._meet(idle.callbacks)
+        waits_for_end = self.timeout is not None and self.timeout < LONGEST
+        wanted = until if isinstance(until, datetime) else None
+        given = (idle.until, self.cues.next, wanted, idle.timeout if waits_for_end else None)
+        moments = [at for at in given if at is not None]
         if not moments:
             return False
         first = min(moments)
+        if wanted is not None and wanted <= now:
+            return False
         self.clock.advance_to(first)
-        due, self.due = self.due, []
-        for at, callback, answer in due:
-            if at > first:
-                self.due.append((at, callback, answer))
-            else:
-                self.send(callback.callback_id, answer)
-        return not isinstance(until, datetime) or first < until
+        self.cues.send(self.client, first)
+        return wanted is None or first < wanted
 
-    def _look_up(self, callback: PendingCallback) -> None:
-        self.seen.add(callback.callback_id)
-        found = self.callbacks.find(collapsed(callback.path))
-        if found is None:
-            return
-        answer, at = found[1], self.service.now()
-        while isinstance(answer, After):
-            answer, at = answer.answer, at + answer.delay
-        if answer is not Never:
-            self.due.append((at, callback, answer))
-
-    def send(self, callback_id: str, answer: Any) -> None:
-        """Answer a callback.
-
-        Args:
-            callback_id: which.
-            answer: an `Answer` or `Fails`; anything else is the value of an `Answer`.
-        """
-        client = self.service.client
-        if isinstance(answer, Fails):
-            error = {"ErrorType": answer.type, "ErrorMessage": answer.message}
-            if answer.data is not None:
-                error["ErrorData"] = answer.data
-            client.send_durable_execution_callback_failure(CallbackId=callback_id, Error=error)
-            return
-        value = answer.value if isinstance(answer, Answer) else answer
-        client.send_durable_execution_callback_success(
-            CallbackId=callback_id, Result=orjson.dumps(value)
-        )
-
-    def pending(self, path: str) -> PendingCallback:
-        """Find an open callback by its path.
-
-        Raises:
-            LookupError: there is none; the text names those that are open.
-        """
-        callbacks = self.service.pending_callbacks(self.arn)
-        for one in callbacks:
-            if matches(collapsed(one.path), path):
-                return one
-        known = ", ".join(collapsed(one.path) for one in callbacks) or "none"
-        msg = f"no callback {path!r} is open; there are: {known}"
-        raise LookupError(msg)
+    def _meet(self, callbacks: Iterable[PendingCallback]) -> None:
+        """Look up callbacks in the script."""
+        now = self.service.now()
+        for arn in {callback.arn for callback in callbacks}:
+            above = self.functions.get(arn, "")
+            for one in walk(tree(self.histories[arn])):
+                if one.kind == "callback" and one.ended is None and one.callback_id:
+                    self.cues.meet(one.callback_id, above + named(one), now)
 
 
-def collapsed(path: str) -> str:
-    """Name a callback as the code does: `wait_for_callback` has one of its own name inside."""
-    above, _, name = path.rpartition("/")
-    return above if above.rpartition("/")[2] == name else path
+@define
+class Local:
+    """One execution of a play.
+
+    Args:
+        play: the play.
+        arn: which of its executions.
+    """
+
+    play: Play
+    arn: str
+
+    @property
+    def client(self) -> Any:
+        """The client of the play's service."""
+        return self.play.client
+
+    def events(self) -> Sequence[Event]:
+        """Give its history."""
+        return self.play.histories[self.arn]
+
+    def sent(self) -> Sent | None:
+        """Give the updates of each of its checkpoints."""
+        return self.play.recorder.sent.get(self.arn, [])
+
+    def now(self) -> datetime:
+        """Tell its time."""
+        return self.play.service.now()
+
+    def go_on(self, until: str | datetime | None) -> None:
+        """Go on until it is over, or nothing but a test can bring it further."""
+        self.play.go_on(self.arn, until)
+
+    def other(self, arn: str) -> Execution:
+        """Give an execution that it has invoked."""
+        return Local(self.play, arn)
+
+    def notes(self) -> Sequence[str]:
+        """Say what the script has that was not used."""
+        unused = [one for script in self.play.scripts for one in script.unused()]
+        return [f"unused in the script: {', '.join(unused)}"] if unused else []
 
 
-def matches(path: str, pattern: str) -> bool:
-    """Tell whether a path is what a pattern says."""
-    name = path.rpartition("/")[2]
-    return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(name, pattern))
+def _plain(name: str) -> str:
+    """Name a function by its name alone: without ARN, version and alias."""
+    found = Name.parse(name)
+    return name if found is None else found.name
+
+
+def _unscripted(history: Sequence[Event], id_: str) -> UsageError:
+    """Make the error for an invoke of a function that the script says nothing of."""
+    found = next(one for one in walk(tree(history)) if one.id == id_)
+    msg = (
+        f"invoke {found.path!r} calls {found.function!r}, and the script does not say what that "
+        "answers. Add it, as a durable handler, a function of the payload, a value or "
+        f"Raises(error):\n    durable(handler, event, invokes={{{found.function!r}: ...}})"
+    )
+    return UsageError(msg)

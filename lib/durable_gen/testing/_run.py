@@ -1,4 +1,4 @@
-"""What a test holds of an execution: how it stands, what it did, and how it goes on."""
+"""What a test holds of an execution that it carries on: it looks, answers and goes on."""
 
 from __future__ import annotations
 
@@ -6,157 +6,99 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
-
-from durable_gen._failure import rebuild
-from durable_gen._model import ErrorObject
-from durable_gen.errors import OperationFailed, UsageError
-from durable_gen.testing._draw import drawn
-from durable_gen.testing._play import Play
-from durable_gen.testing._script import Fails
-from durable_gen.testing._tree import Operation, find, parsed, tree, walk
+from durable_gen.errors import UsageError
+from durable_gen.testing._cues import send
+from durable_gen.testing._execution import Execution, Sent
+from durable_gen.testing._history import History
+from durable_gen.testing._script import Fails, matches
+from durable_gen.testing._tree import Event, Operation, named
 
 
-@frozen
-class Invocation:
-    """One invocation of the function.
+class Run(History):
+    """One execution of a workflow, wherever it lives.
 
-    Attributes:
-        number: from 1.
-        started: when it began.
-        ended: when it ended.
-        error: what it failed with; None when it did not.
-        request_id: Lambda's id of it.
+    Args:
+        execution: the execution.
     """
 
-    number: int
-    started: datetime
-    ended: datetime
-    error: ErrorObject | None
-    request_id: str
-
-
-class Run:
-    """One execution of a workflow."""
-
-    def __init__(self, play: Play) -> None:
-        self._play = play
+    def __init__(self, execution: Execution) -> None:
+        super().__init__(())
+        self._execution = execution
 
     # --- how it stands ---------------------------------------------------------------------------
 
     @property
+    def history(self) -> Sequence[Event]:
+        """The service's events, oldest first, in botocore's shape."""
+        return self._execution.events()
+
+    @property
     def arn(self) -> str:
         """The execution's ARN."""
-        return self._play.arn
+        return self._execution.arn
+
+    def describe(self) -> Mapping[str, Any]:
+        """Describe it, as GetDurableExecution does."""
+        found: Mapping[str, Any] = self._execution.client.get_durable_execution(
+            DurableExecutionArn=self.arn
+        )
+        return found
 
     @property
     def status(self) -> str:
         """RUNNING, SUCCEEDED, FAILED, TIMED_OUT, STOPPED, PAUSING or PAUSED."""
-        return self._play.service.status(self.arn)
+        return str(self.describe()["Status"])
 
-    @property
-    def result(self) -> Any:
-        """What the workflow returned.
+    def _text(self) -> str | None:
+        return self.describe().get("Result")  # whole, where the history cuts it
 
-        Raises:
-            BaseException: what it failed with.
-            UsageError: it is not over; the text says what it waits for.
-        """
-        if self.status == "SUCCEEDED":
-            return parsed(self._play.service.describe(self.arn).get("Result"))
-        error = self.error
-        if error is not None:
-            raise error
-        waiting = [one.path for one in self if one.ended is None and not one.children]
-        msg = (
-            f"the execution is {self.status} and has no result; it waits for: "
-            f"{', '.join(waiting) or 'nothing'}\n{self}"
+    def _unfinished(self) -> str:
+        opened = [named(one) for one in self._open()]
+        add = "".join(
+            f"\nanswer it: callbacks={{{path!r}: Answer(...)}}, or run.answer({path!r}, ...).go_on()"
+            for path in opened
         )
-        raise UsageError(msg)
-
-    @property
-    def error(self) -> BaseException | None:
-        """What the execution failed with, an exception; None when it did not.
-
-        Classes under `@durable_error` and those of this library are themselves; anything else is
-        an `OperationFailed` with `error_type`, `message`, `data` and `stack_trace`.
-        """
-        found = self._play.service.describe(self.arn)
-        if found["Status"] in {"RUNNING", "PAUSING", "PAUSED", "SUCCEEDED"}:
-            return None
-        recorded = ErrorObject.from_wire(found.get("Error") or {"ErrorType": found["Status"]})
-        name = found["DurableExecutionName"]
-        return rebuild(recorded, OperationFailed, name, (OperationFailed,))
-
-    @property
-    def operations(self) -> list[Operation]:
-        """The operations of the handler, each with those that are inside it."""
-        return tree(self._play.events)
-
-    def __getitem__(self, path: str) -> Operation:
-        """Find an operation by its path, as `payment/charge`; `ship#2` is the second of a name."""
-        return find(self.operations, path)
-
-    def __iter__(self) -> Iterator[Operation]:
-        """List all operations, outer ones first."""
-        return walk(self.operations)
-
-    @property
-    def history(self) -> Sequence[Mapping[str, Any]]:
-        """The service's events, oldest first, in botocore's shape."""
-        return tuple(self._play.events)
+        return super()._unfinished() + add
 
     @property
     def updates(self) -> Sequence[Mapping[str, Any]]:
-        """Every update that the workflow sent, in botocore's shape."""
-        return [update for sent in self._play.recorder.sent for update in sent]
+        """Every update that the workflow sent, in botocore's shape.
+
+        Raises:
+            UsageError: the execution is on AWS, where nobody sees them.
+        """
+        return [update for sent in self.checkpoints for update in sent]
 
     @property
-    def checkpoints(self) -> Sequence[Sequence[Mapping[str, Any]]]:
-        """The updates of each checkpoint."""
-        return tuple(self._play.recorder.sent)
+    def checkpoints(self) -> Sent:
+        """The updates of each checkpoint.
 
-    @property
-    def invocations(self) -> Sequence[Invocation]:
-        """The invocations that have ended."""
-        found: list[Invocation] = []
-        for event in self._play.events:
-            details = event.get("InvocationCompletedDetails")
-            if details is None:
-                continue
-            raw = (details.get("Error") or {}).get("Payload")
-            error = ErrorObject.from_wire(raw) if raw else None
-            times = details["StartTimestamp"], details["EndTimestamp"]
-            found.append(Invocation(len(found) + 1, *times, error, details["RequestId"]))
-        return found
-
-    @property
-    def started(self) -> datetime:
-        """When it was started, in its own time."""
-        started: datetime = self._play.events[0]["EventTimestamp"]
-        return started
+        Raises:
+            UsageError: the execution is on AWS, where nobody sees them.
+        """
+        sent = self._execution.sent()
+        if sent is None:
+            msg = f"the updates of {self.arn} cannot be seen from outside: read run.history"
+            raise UsageError(msg)
+        return sent
 
     @property
     def now(self) -> datetime:
         """Its own time."""
-        return self._play.service.now()
+        return self._execution.now()
 
     @property
-    def duration(self) -> timedelta:
-        """How long it has taken, in its own time."""
-        latest: datetime = self._play.events[-1]["EventTimestamp"]
-        return latest - self.started
+    def invoked(self) -> Invoked:
+        """The executions that it has invoked, by the paths of its invokes, or by function."""
+        return Invoked(self, self._execution)
 
-    def __str__(self) -> str:
-        return drawn(self)
-
-    def __repr__(self) -> str:
-        return f"<run of {self.arn.split(':')[6]}: {self.status}>"
+    def _notes(self) -> Sequence[str]:
+        return self._execution.notes()
 
     # --- how it goes on --------------------------------------------------------------------------
 
     def go_on(self, until: str | datetime | None = None) -> Run:
-        """Go on until the execution is over, or nothing but a test can bring it further.
+        """Go on until the execution is over, or nothing but the test can bring it further.
 
         Args:
             until: the path of an operation, to stop when it is waited for; or an instant.
@@ -164,8 +106,28 @@ class Run:
         Raises:
             LookupError: the execution ended, and the operation was never waited for.
         """
-        self._play.go_on(until)
+        if isinstance(until, datetime) and until.tzinfo is None:
+            msg = f"until={until!r} must have a time zone: datetime(..., tzinfo=UTC)"
+            raise UsageError(msg)
+        self._execution.go_on(until)
         return self
+
+    def _open(self) -> list[Operation]:
+        return [one for one in self if one.kind == "callback" and one.ended is None]
+
+    def _callback(self, path: str) -> str:
+        """Find the id of an open callback by its path.
+
+        Raises:
+            LookupError: there is none; the text names those that are open.
+        """
+        opened = self._open()
+        for one in opened:
+            if one.callback_id and (matches(named(one), path) or matches(one.path, path)):
+                return one.callback_id
+        known = ", ".join(named(one) for one in opened) or "none"
+        msg = f"no callback {path!r} is open; there are: {known}"
+        raise LookupError(msg)
 
     def answer(self, path: str, value: Any = None) -> Run:
         """Answer an open callback. The workflow hears of it when it goes on.
@@ -177,7 +139,7 @@ class Run:
         Raises:
             LookupError: no such callback is open.
         """
-        self._play.send(self._play.pending(path).callback_id, value)
+        send(self._execution.client, self._callback(path), value)
         return self
 
     def fail(self, path: str, message: str = "it failed", type: str = "CallbackError") -> Run:  # noqa: A002 - the wire's word
@@ -196,8 +158,9 @@ class Run:
         Args:
             path: the callback's.
         """
-        id_ = self._play.pending(path).callback_id
-        self._play.service.client.send_durable_execution_callback_heartbeat(CallbackId=id_)
+        self._execution.client.send_durable_execution_callback_heartbeat(
+            CallbackId=self._callback(path)
+        )
         return self
 
     def advance(
@@ -220,7 +183,46 @@ class Run:
         Args:
             message: why.
         """
-        self._play.service.client.stop_durable_execution(
+        self._execution.client.stop_durable_execution(
             DurableExecutionArn=self.arn, Error={"ErrorMessage": message}
         )
         return self
+
+
+class Invoked(Mapping[str, Run]):
+    """The executions that a run has invoked, by the paths of its invokes.
+
+    Args:
+        run: the run.
+        execution: its execution.
+    """
+
+    def __init__(self, run: Run, execution: Execution) -> None:
+        invokes = [one for one in run if "DurableExecutionArn" in one.details]
+        self._execution = execution
+        self._paths = {one.path: one for one in invokes}
+
+    def __getitem__(self, name: str) -> Run:
+        """Find one by the path of its invoke, or by its function if that was invoked once.
+
+        Raises:
+            LookupError: there is none, or several; the text names those that are there.
+        """
+        found = [one for path, one in self._paths.items() if path == name]
+        found = found or [
+            one
+            for one in self._paths.values()
+            if name in (one.function, (one.function or "").partition(":")[0])
+        ]
+        if len(found) == 1:
+            return Run(self._execution.other(found[0].details["DurableExecutionArn"]))
+        known = ", ".join(f"{path} ({one.function})" for path, one in self._paths.items()) or "none"
+        many = "several executions were" if found else "no execution was"
+        msg = f"{many} invoked as {name!r}; there are: {known}"
+        raise LookupError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from attrs import define, field, frozen
 from durable_gen.errors import UsageError
 
 T = TypeVar("T")
+START = datetime(2025, 1, 1, tzinfo=UTC)  # where an execution's time begins, unless the test says
+NUMBER = re.compile(r"(?<=[^/])#\d+(?=/|$)")
 
 
 @frozen
@@ -73,6 +76,7 @@ class After:
         minutes: how much later.
         hours: how much later.
         days: how much later.
+        heartbeat: seconds between the heartbeats that are sent meanwhile; 0 for none.
 
     Raises:
         UsageError: it is not later.
@@ -80,6 +84,7 @@ class After:
 
     answer: Any
     delay: timedelta
+    heartbeat: float
 
     def __init__(
         self,
@@ -89,12 +94,13 @@ class After:
         minutes: float = 0,
         hours: float = 0,
         days: float = 0,
+        heartbeat: float = 0,
     ) -> None:
         delay = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if delay <= timedelta(0):
             msg = "After(answer, seconds=..., minutes=..., hours=..., days=...) must say how much later"
             raise UsageError(msg)
-        self.__attrs_init__(answer, delay)
+        self.__attrs_init__(answer, delay, heartbeat)
 
 
 @define
@@ -102,8 +108,9 @@ class Script(Mapping[str, T]):
     """Says by patterns of paths what to do.
 
     A pattern is a path, as `payment/charge`, with the wildcards of file names; one without a slash
-    stands for the last name of a path too. A path itself comes before a name, a name before
-    wildcards, and of those the first that fits.
+    stands for the last name of a path too. `charge#2` is the second of that name in its flow,
+    `charge` is any of them. A path itself comes before a name, a name before wildcards, and of those
+    the first that fits.
 
     Args:
         what: the argument that it is, for errors.
@@ -112,6 +119,7 @@ class Script(Mapping[str, T]):
 
     what: str
     entries: Mapping[str, T] = field(factory=dict)
+    used: set[str] = field(factory=set, init=False)
 
     def __getitem__(self, pattern: str) -> T:
         return self.entries[pattern]
@@ -124,14 +132,29 @@ class Script(Mapping[str, T]):
 
     def find(self, path: str) -> tuple[str, T] | None:
         """Find what is said of a path: the pattern that fits, and what it stands for."""
-        name = path.rpartition("/")[2]
-        for exact in (path, name):
-            if exact in self.entries:
-                return exact, self.entries[exact]
-        for pattern, found in self.entries.items():
-            if fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(name, pattern)):
-                return pattern, found
+        exact = (one for one in _forms(path) if one in self.entries)
+        loose = (one for one in self.entries if matches(path, one))
+        for pattern in (*exact, *loose):
+            self.used.add(pattern)
+            return pattern, self.entries[pattern]
         return None
+
+    def unused(self) -> list[str]:
+        """List the patterns that nothing has fitted yet."""
+        return [f"{self.what} {one!r}" for one in self.entries if one not in self.used]
+
+
+def _forms(path: str) -> list[str]:
+    """List what a path may be called, the closest first: whole, without numbers, by its name."""
+    plain = NUMBER.sub("", path)
+    return list(dict.fromkeys((path, plain, path.rpartition("/")[2], plain.rpartition("/")[2])))
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Tell whether a path is what a pattern says."""
+    forms = _forms(path)
+    names = [form for form in forms if "/" not in form or "/" in pattern]
+    return pattern in forms or any(fnmatchcase(form, pattern) for form in names)
 
 
 def script(what: str, entries: Any) -> Script[Any]:
