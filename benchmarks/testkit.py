@@ -143,7 +143,9 @@ def show(found: dict[str, Any], rounds: int) -> None:
     print(f"  {'times faster':32} {'':12} {found['times faster']:12.0f}   at least {FASTER}")
     many = found["seconds of many"]
     print(f"\n  {f'{MANY:,} waits, seconds, the best':32} {head}")
-    print(f"  {'durable_gen':32} {many['wall']:12.2f} {many['processor']:12.2f}   at most {LIMIT:.1f}")
+    print(
+        f"  {'durable_gen':32} {many['wall']:12.2f} {many['processor']:12.2f}   at most {LIMIT:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ Then the handler is run on the embedded service, with a clock that jumps, and co
 - log: the messages of `ctx.log`.
 
 A block after which `<!-- prints -->` stands prints the block of text that follows.
+
+The blocks of a page that shows tests are one test module, which pytest runs. The last test of a block
+prints what `<!-- prints -->` shows, or fails with what `<!-- fails -->` shows.
 """
 
 from __future__ import annotations
@@ -36,8 +39,9 @@ import pytest
 from attrs import frozen
 
 import durable_gen
-from durable_gen import codecs, errors
+from durable_gen import codecs, errors, testing
 from durable_gen.local import Idle, Service, VirtualClock
+from durable_gen.testing import plan
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -50,9 +54,10 @@ PAGES = (
 )
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
-    r"(?:<!-- (?:run: (?P<run>.*?)|(?P<prints>prints)) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
+    r"(?:<!-- (?:run: (?P<run>.*?)|(?P<prints>prints)|(?P<fails>fails)) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
     re.MULTILINE | re.DOTALL,
 )
+TESTED = ("README.md", "docs/testing.md")  # pages that show tests
 PLACE = re.compile(r"\b\w+\.(?:py|md):\d+")
 
 
@@ -66,6 +71,7 @@ class Block:
         run: how its handler is run; None when it is not.
         shown: the text that is shown after it.
         prints: whether it prints that.
+        fails: whether it fails with that.
     """
 
     line: int
@@ -73,6 +79,7 @@ class Block:
     run: dict[str, Any] | None
     shown: str | None
     prints: bool
+    fails: bool
 
 
 def read(page: str) -> str:
@@ -84,9 +91,8 @@ def blocks(page: str) -> Iterator[Block]:
     for found in BLOCK.finditer(text):
         line = text.count("\n", 0, found.start("code")) + 1
         run = found["run"]
-        yield Block(
-            line, found["code"], run and json.loads(run), found["shown"], bool(found["prints"])
-        )
+        how = run and json.loads(run), found["shown"], bool(found["prints"]), bool(found["fails"])
+        yield Block(line, found["code"], *how)
 
 
 @pytest.fixture(name="module")
@@ -195,6 +201,26 @@ def test_handler_of_the_readme_gives_what_it_returns(module):
     compare(run, None, ended(module.handler, run))
 
 
+@pytest.mark.parametrize("page", TESTED)
+def test_tests_of_a_page_do_what_it_says(page, pytester):
+    """Every test that a page shows passes, but for those that it shows to fail, and prints what it shows."""
+    lines: list[str] = []
+    for block in blocks(page):
+        lines += [""] * (block.line - 1 - len(lines)) + block.code.splitlines()
+    pytester.makepyfile(test_page="\n".join(lines))
+    plugins = ("-p", "no:xdist", "-p", "no:syrupy", "-p", "no:inline_snapshot")
+    result = pytester.runpytest_inprocess("-W", "error", "-rP", *plugins, "--durable-update")
+    output = PLACE.sub("FILE", re.sub(r"(?m)^E {7}(AssertionError: )?", "", result.stdout.str()))
+    every = [re.findall(r"^def (test_\w+)", block.code, re.MULTILINE) for block in blocks(page)]
+    failing = [names[-1] for names, block in zip(every, blocks(page), strict=True) if block.fails]
+    assert failing == re.findall(r"^FAILED test_page.py::(\w+)", output, re.MULTILINE)
+    ran = result.parseoutcomes()
+    assert sum(map(len, every)) == sum(ran.values()), ran
+    for block in blocks(page):
+        if block.shown is not None and (block.prints or block.fails):
+            assert PLACE.sub("FILE", block.shown) in output
+
+
 @pytest.mark.parametrize("page", ["docs/workflows.md", "docs/serdes.md"])
 def test_every_handler_of_the_guide_is_run(page):
     """No block of a guide defines `handler` without saying, or asserting, what comes of it."""
@@ -243,7 +269,9 @@ def test_tree_of_errors_is_drawn_as_it_is():
     assert {"DurableError", *tree(errors.DurableError)} == set(drawn[1].splitlines())
 
 
-@pytest.mark.parametrize("name", [*durable_gen.__all__, *codecs.__all__])
+@pytest.mark.parametrize(
+    "name", [*durable_gen.__all__, *codecs.__all__, *testing.__all__, *plan.__all__]
+)
 def test_public_name_is_mentioned(name):
     """Every public name is in the README or in the docs, in code."""
     pages = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -253,7 +281,9 @@ def test_public_name_is_mentioned(name):
     assert re.search(rf"\b{name}\b", code)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/errors.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "docs/errors.md", "docs/testing.md", "examples/README.md"]
+)
 def test_links_lead_somewhere(page):
     """Every relative link of a page leads to a file, and every anchor to a heading."""
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", read(page)):
