@@ -66,7 +66,7 @@ def answered(engine: Engine, request: str, answer: Answer | Unreachable) -> None
             return
         now = engine.now()
         due = now + round(delay * 1000)
-        if delay and due <= queued.since + function.age * 1000:
+        if delay and due < queued.since + function.age * 1000:
             engine.queued[request] = evolve(queued, due=due)
             engine.timers.push(due, "", request)
             LOGGER.warning(
