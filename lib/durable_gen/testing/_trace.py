@@ -256,7 +256,8 @@ class Watched(Kernel):
     def __init__(self, trace: Trace, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
         self.trace = trace
-        self.leaves = {}  # it is told of what the log answers, too
+        if trace.strict or trace.close:
+            self.leaves = {}  # it is told of what the log answers, too
 
     def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         self.trace.saw(fiber, value, error)
