@@ -33,10 +33,13 @@ def ids_outside(event, ctx):
     yield ctx.step("charge", charge, str(uuid.uuid4()))
 
 
+CITIES = {"Rome", "Oslo", "Lima", "Cairo", "Quito"}
+
+
 @durable
 def order_of_a_set(event, ctx):
     yield ctx.wait("settle", 1)
-    for city in ("Rome", "Oslo", "Lima", "Cairo", "Quito"):
+    for city in CITIES:
         yield ctx.step(city, charge)
 
 
