@@ -253,8 +253,9 @@ def test_syrupy_then_a_snapshot_is_a_text_like_any_other(pytester):
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
 
 
-def test_inline_snapshot_then_the_text_stands_in_the_test(pytester):
+def test_inline_snapshot_then_the_text_stands_in_the_test(pytester, monkeypatch):
     """With inline-snapshot: `assert run.snapshot() == snapshot(...)`, written by its own option."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # it writes nothing in a worker
     pytester.makepyfile(flow=FLOW)
     test = pytester.makepyfile("""
         from flow import handler
