@@ -1,5 +1,7 @@
 """Durable workflows on AWS Lambda, written as generators."""
 
+from typing import TYPE_CHECKING, Any
+
 from durable_gen._budget import Budget, Usage
 from durable_gen._effects import StepInfo
 from durable_gen._failure import durable_error
@@ -43,16 +45,29 @@ from durable_gen.errors import (
     WaitFailed,
 )
 from durable_gen.handler import Handler, durable
-from durable_gen.plugins import (
-    AttemptInfo,
-    BudgetWarning,
-    FunctionInfo,
-    InvocationEnd,
-    InvocationStart,
-    OperationChange,
-    OperationInfo,
-    Plugin,
-)
+
+if TYPE_CHECKING:
+    from durable_gen.plugins import (
+        AttemptInfo,
+        BudgetWarning,
+        FunctionInfo,
+        InvocationEnd,
+        InvocationStart,
+        OperationChange,
+        OperationInfo,
+        Plugin,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Import what plugins are told when it is asked for: most cold starts have none."""
+    if name in __all__:
+        from durable_gen import plugins
+
+        return getattr(plugins, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
 
 __all__ = [
     "VERSION",

@@ -20,7 +20,6 @@ from durable_gen._driver import Driver
 from durable_gen._effects import running
 from durable_gen._failure import describe, story
 from durable_gen._fibers import NO_ASYNC
-from durable_gen._hooks import Hooks
 from durable_gen._log import Log
 from durable_gen._model import ErrorObject, Raw, instant
 from durable_gen._outcome import Err
@@ -118,6 +117,8 @@ class Handler(Generic[F]):
 
     def _watched(self, execution: Execution, record: Raw, channel: Channel) -> dict[str, Any]:
         """Run the workflow, and tell the plugins."""
+        from durable_gen._hooks import Hooks
+
         hooks = Hooks(
             self._options["plugins"],
             execution.arn,
