@@ -68,7 +68,7 @@ def charge(order: Order) -> Receipt:
     if order["card"].endswith("0000"):
         msg = f"card ending in {order['card'][-4:]} was declined"
         raise PaymentDeclined(msg)
-    amount = sum(item["price"] * item["quantity"] for item in order["items"])
+    amount = sum((item["price"] * item["quantity"] for item in order["items"]), 0.0)
     return Receipt(current_step().idempotency_key[-8:], round(amount, 2), datetime.now(UTC))
 
 

@@ -50,14 +50,13 @@ PAGES = (
     "docs/observing.md",
     "docs/deploying.md",
     "docs/serdes.md",
-    "docs/testing-break.md",
 )
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n"
     r"(?:<!-- (?:run: (?P<run>.*?)|(?P<prints>prints)|(?P<fails>fails)) -->\n(?:\n```text\n(?P<shown>.*?)\n```)?)?",
     re.MULTILINE | re.DOTALL,
 )
-TESTED = ("README.md", "docs/testing.md")  # pages that show tests
+TESTED = ("README.md", "docs/testing.md", "docs/testing-break.md")  # pages that show tests
 PLACE = re.compile(r"\b\w+\.(?:py|md):\d+")
 
 
@@ -209,7 +208,7 @@ def test_tests_of_a_page_do_what_it_says(page, pytester):
         lines += [""] * (block.line - 1 - len(lines)) + block.code.splitlines()
     pytester.makepyfile(test_page="\n".join(lines))
     plugins = ("-p", "no:xdist", "-p", "no:syrupy", "-p", "no:inline_snapshot")
-    result = pytester.runpytest_inprocess("-W", "error", "-rP", *plugins, "--durable-update")
+    result = pytester.runpytest_inprocess("-W", "error", "-rfP", *plugins, "--durable-update")
     output = PLACE.sub("FILE", re.sub(r"(?m)^E {7}(AssertionError: )?", "", result.stdout.str()))
     every = [re.findall(r"^def (test_\w+)", block.code, re.MULTILINE) for block in blocks(page)]
     failing = [names[-1] for names, block in zip(every, blocks(page), strict=True) if block.fails]
@@ -281,9 +280,7 @@ def test_public_name_is_mentioned(name):
     assert re.search(rf"\b{name}\b", code)
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, "docs/errors.md", "docs/testing.md", "examples/README.md"]
-)
+@pytest.mark.parametrize("page", [*PAGES, *TESTED[1:], "docs/errors.md", "examples/README.md"])
 def test_links_lead_somewhere(page):
     """Every relative link of a page leads to a file, and every anchor to a heading."""
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", read(page)):

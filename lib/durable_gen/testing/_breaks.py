@@ -122,6 +122,7 @@ class Breaks:
         Raises:
             AssertionError: it ended otherwise; the text names the first moment at which that is so.
         """
+        __tracebackhide__ = True
         make = self._make(handler, event, scene)
         with self._standing(scene), quiet():
             said = line(handler, event, scene)
@@ -164,6 +165,7 @@ class Breaks:
         Raises:
             AssertionError: a round ended otherwise; the text names its seed.
         """
+        __tracebackhide__ = True
         make = self._make(handler, event, scene)
         with self._standing(scene), quiet():
             shaking = Shaking(make, setup, slow, same, line(handler, event, scene, ".shake"))
@@ -199,6 +201,7 @@ class Breaks:
             AssertionError: it does something else; the text names the line, and what it depends on.
             UsageError: `vary` has something else.
         """
+        __tracebackhide__ = True
         unknown = [part for part in vary if part not in PARTS]
         if unknown or isinstance(vary, str):
             msg = f"vary= must be some of {', '.join(map(repr, PARTS))}, not {vary!r:.80}"

@@ -87,6 +87,7 @@ class Breaking:
         Raises:
             AssertionError: it ended otherwise; the text says by what.
         """
+        __tracebackhide__ = True
         most: Counter[str] = Counter()
         interrupted: dict[str, Run] = {}
         met = self._circumstances(())

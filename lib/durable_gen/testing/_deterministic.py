@@ -166,6 +166,7 @@ class Comparing:
         Raises:
             AssertionError: the flow does something else; the text names the line.
         """
+        __tracebackhide__ = True
         run, trace, logs = self.recorded()
         base = _worlds.first()
         varied = [part for part in _worlds.PARTS if part in self.vary]
@@ -235,6 +236,7 @@ class Comparing:
 
     def _compare_end(self, run: Run, trace: Trace, last: Replay, number: int) -> None:
         """Compare how the last prefix ends with how the run did."""
+        __tracebackhide__ = True
         if run.status not in ("SUCCEEDED", "FAILED"):
             return
         failure = run.failure

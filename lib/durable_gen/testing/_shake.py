@@ -106,6 +106,7 @@ class Shaking:
         Raises:
             AssertionError: one ended otherwise; the text names its seed.
         """
+        __tracebackhide__ = True
         whole, trace = self._run(Fate())
         if trace.faults:
             msg = f"{trace.faults[0]}\n\n{whole}"

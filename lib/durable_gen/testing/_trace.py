@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from types import CodeType
@@ -118,7 +118,7 @@ class Trace:
             self.codes[code] = None
             if (fresh or _source.suspects(code)) and generator.gi_frame is not None:
                 frame = generator.gi_frame
-                self._unrun(_source.never_run(code, {**frame.f_globals, **frame.f_locals}))
+                self._unrun(_source.never_run(code, ChainMap(frame.f_locals, frame.f_globals)))
         if not isinstance(op, Op):
             return
         self._unrun(_source.given_unrun(op))
@@ -145,7 +145,7 @@ class Trace:
             self.codes[code] = None
             cells = zip(code.co_freevars, flow.__closure__ or (), strict=False)
             inner = {name: _content(cell) for name, cell in cells}
-            self._unrun(_source.never_run(code, {**flow.__globals__, **inner}))
+            self._unrun(_source.never_run(code, ChainMap(inner, flow.__globals__)))
 
     def _unrun(self, problem: str | None) -> None:
         if problem is not None and problem not in self.unrun:

@@ -1,0 +1,85 @@
+"""How the examples are broken: by every single crash, in any order, on replays in another world."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import approval
+import batch_checkpoint
+import document_pipeline
+import nightly_report
+import order_fulfilment
+import subflows
+from durable_gen.testing import After, Durable, crash_everywhere, strategies
+
+EXAMPLES = Path(__file__).parent.parent
+ORDER = json.loads((EXAMPLES / "order.json").read_text("utf-8"))
+CASES = {
+    "order": (order_fulfilment, "order", {"approval": After(True, seconds=3)}),
+    "approval": (approval, "expense", {}),
+    "documents": (document_pipeline, "documents", {}),
+    "report": (nightly_report, "report", {}),
+    "currency": (subflows, "currency", {"*": True}),
+    "lines": (batch_checkpoint, "lines", {}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_example_survives_every_crash(durable, name):
+    """Whatever goes wrong once, each example ends as it does without."""
+    module, event, callbacks = CASES[name]
+    given_ = json.loads((EXAMPLES / f"{event}.json").read_text("utf-8"))
+    report = durable.crashes(module.handler, given_, faults=False, callbacks=callbacks)
+    assert report.whole.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_example_does_the_same_on_replays(durable, name):
+    """Its flow does not ask for the clock, chance or the environment."""
+    module, event, callbacks = CASES[name]
+    given_ = json.loads((EXAMPLES / f"{event}.json").read_text("utf-8"))
+    parts = ("clock", "random", "environment")
+    durable.deterministic(module.handler, given_, vary=parts, callbacks=callbacks)
+
+
+@crash_everywhere(faults=False)
+def test_card_is_charged_once_for_each_key(durable):
+    """The key that the provider gets is the same whenever a crash has the card charged again."""
+    keys = set()
+
+    def charge(order):
+        receipt = order_fulfilment.charge(order)
+        keys.add(receipt.key)
+        return receipt
+
+    run = durable(
+        order_fulfilment.handler, ORDER, steps={"charge": charge}, callbacks={"approval": False}
+    )
+    assert run.result["status"] == "rejected"
+    assert len(keys) == 1
+
+
+def test_order_is_shaken(durable):
+    """Parcels are packed in any order, while the approval comes."""
+    report = durable.shake(
+        order_fulfilment.handler, ORDER, rounds=5, callbacks={"approval": After(True, seconds=3)}
+    )
+    assert len(report.whole.result["parcels"]) == 3
+
+
+ITEM = {
+    "sku": st.from_regex(r"[a-z]{1,9}", fullmatch=True),
+    "quantity": st.integers(1, 9),
+    "price": st.floats(0, 1000),
+}
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=strategies.events({"id": str, "customer": str, "card": str, "items": [ITEM]}))
+def test_any_order_ends(order):
+    """An order of anything, or nothing, is shipped, declined or rejected."""
+    run = Durable()(order_fulfilment.handler, order)
+    assert run.result["status"] in ("shipped", "declined", "rejected")
