@@ -209,7 +209,7 @@ def test_tests_of_a_page_do_what_it_says(page, pytester):
         lines += [""] * (block.line - 1 - len(lines)) + block.code.splitlines()
     pytester.makepyfile(test_page="\n".join(lines))
     plugins = ("-p", "no:xdist", "-p", "no:syrupy", "-p", "no:inline_snapshot")
-    result = pytester.runpytest_inprocess("-W", "error", "-rP", *plugins, "--durable-update")
+    result = pytester.runpytest_inprocess("-W", "error", "-rfP", *plugins, "--durable-update")
     output = PLACE.sub("FILE", re.sub(r"(?m)^E {7}(AssertionError: )?", "", result.stdout.str()))
     every = [re.findall(r"^def (test_\w+)", block.code, re.MULTILINE) for block in blocks(page)]
     failing = [names[-1] for names, block in zip(every, blocks(page), strict=True) if block.fails]
