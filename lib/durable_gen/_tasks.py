@@ -322,7 +322,7 @@ class Tasks:
             fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
         else:
             context = self.context(scope)
-            args = tuple(_handed(one, scope) for one in op.args)
+            args = tuple(handed(one, scope) for one in op.args)
             fiber = Fiber(scope, lambda: op.flow(context, *args), task)
         task.body = fiber
         self.ready.append((fiber, None, None))
@@ -584,7 +584,7 @@ def _kept(task: Task) -> bool:
     return True
 
 
-def _handed(value: Any, scope: Scope) -> Any:
+def handed(value: Any, scope: Scope) -> Any:
     """Copy an operation that a flow is given to yield: it is of that flow's scope."""
     if isinstance(value, Op):
         value = copy(value)

@@ -21,7 +21,8 @@ from durable_gen.local._reports import Step
 from durable_gen.local._rules import MIB
 from durable_gen.testing._effects import Tally
 from durable_gen.testing._fate import Died, Fate, spoken
-from durable_gen.testing._play import Play, Recorder, Scripted
+from durable_gen.testing._play import Play
+from durable_gen.testing._scripted import Recorder, Scripted
 from durable_gen.testing._trace import Trace
 from durable_gen.testing._turns import Turns, perform
 
