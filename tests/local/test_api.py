@@ -62,6 +62,29 @@ def test_answers_then_all_are_shapes_of_the_model(stage):
     assert valid("ListDurableExecutionsByFunction", listed) == "valid"
 
 
+def test_function_has_no_timeout_then_neither_have_its_executions(stage):
+    """Tests may run what never times out; what is told of it says none, or 0, and is valid."""
+    arn = stage.play(suspend(wait("w", 31_622_400)), finish(), execution_timeout=None)
+    described = stage.client.get_durable_execution(DurableExecutionArn=arn)
+    history = stage.client.get_durable_execution_history(DurableExecutionArn=arn)
+    assert "SUCCEEDED" == described["Status"]
+    assert "ExecutionTimeout" not in described["DurableConfig"]
+    assert 0 == history["Events"][0]["ExecutionStartedDetails"]["ExecutionTimeout"]
+    assert valid("GetDurableExecution", described) == "valid"
+    assert valid("GetDurableExecutionHistory", history) == "valid"
+
+
+def test_ids_are_given_then_executions_and_invocations_have_them():
+    """Who makes the ids makes the same execution again, ARN and all."""
+    ids = (f"00000000-0000-4000-8000-{n:012d}" for n in range(9))
+    stage = Stage(ids=lambda: next(ids))
+    arn = stage.play(finish())
+    assert arn.endswith(
+        "/00000000-0000-4000-8000-000000000001/00000000-0000-4000-8000-000000000000"
+    )
+    assert stage.turns[0].context.aws_request_id == "00000000-0000-4000-8000-000000000002"
+
+
 def test_history_without_data_then_wrappers_say_truncated(stage):
     """Without data the wrappers stay, empty and marked as truncated."""
     arn = stage.play(finish(update("STEP", "SUCCEED", Payload="1")))

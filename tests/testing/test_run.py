@@ -167,7 +167,7 @@ def test_timeout_is_none_then_nothing_ends_an_execution(durable):
     """The kit can run what takes longer than AWS lets it."""
     run = durable(sleeper, 400, timeout=None)
     assert 400 == run.result
-    assert "ExecutionTimeout" not in run.history[0]["ExecutionStartedDetails"]
+    assert 0 == run.history[0]["ExecutionStartedDetails"]["ExecutionTimeout"]
 
 
 def test_timeout_is_given_then_an_execution_that_rests_comes_to_it(durable):

@@ -7,7 +7,6 @@ from durable_gen.local._facts import ErrorObject, Execution, Operation
 from durable_gen.local._functions import Function
 from durable_gen.local._journal import Journal
 from durable_gen.local._machine import WORDS, Draft, Move, answer, elapse, wrapped
-from durable_gen.local._wire import given
 
 
 def complete(engine: Engine, journal: Journal, move: Move, now: int) -> None:
@@ -119,7 +118,7 @@ def start(
         name=name,
         input=payload,
     )
-    details = {"Input": wrapped(payload), **given(ExecutionTimeout=function.timeout)}
+    details = {"Input": wrapped(payload), "ExecutionTimeout": function.timeout or 0}
     engine.put(journal, Move(root, (Draft("ExecutionStarted", details),)), now)
     engine.keep_time(row)
     engine.want(journal)
