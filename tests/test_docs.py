@@ -57,7 +57,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 TESTED = ("README.md", "docs/testing.md", "docs/testing-break.md")  # pages that show tests
-PLACE = re.compile(r"\b\w+\.(?:py|md):\d+")
+PLACE = re.compile(r"\b[\w-]+\.(?:py|md):\d+")
 
 
 @frozen
