@@ -107,7 +107,7 @@ def flow_of(program):
     return handler
 
 
-@settings(MANY, max_examples=25)
+@settings(MANY, max_examples=15)
 @given(program=programs)
 def test_every_single_crash_point_then_it_ends_as_uncrashed(program):
     """Of each crash point of a program alone, the law holds too: the test kit finds none."""
