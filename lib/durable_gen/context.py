@@ -278,12 +278,13 @@ class Context(Branching):
                 raise UsageError(msg)
             name = _check.name(name)
         total: float = 0
-        units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
-        for amount, unit in units:
-            if type(amount) is int:
-                total += amount * unit
-            elif amount:
-                total += _check.duration(_wait(name), amount) * unit
+        if duration is None and type(seconds) is type(minutes) is type(hours) is type(days) is int:
+            total = seconds + minutes * 60 + hours * 3600 + days * 86400
+        else:
+            units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
+            for amount, unit in units:
+                if amount:
+                    total += _check.duration(_wait(name), amount) * unit
         if until is not None:
             what = _wait(name)
             if total:
