@@ -198,6 +198,44 @@ def test_side_effects_are_lists_mappings_or_numbers(durable, kind):
         durable.crashes(mails, setup=mailed.clear, effects=lambda: kind(mailed))
 
 
+def test_side_effects_that_are_others_each_time_are_counted(durable):
+    """A side effect with a drawn id is no other for that; outside of steps it is found all the same."""
+    mailed = []
+
+    @durable_handler
+    def mails(event, ctx):
+        yield ctx.step("mail", lambda: mailed.append(random.random()))
+        if event:
+            mailed.append(random.random())
+
+    durable.crashes(mails, effects=lambda: mailed)
+    with pytest.raises(AssertionError, match="a side effect outside of steps happened again"):
+        durable.crashes(mails, "twice", effects=lambda: mailed)
+
+
+def test_side_effect_that_a_crash_loses_is_found(durable):
+    """What happens only at the first attempt outside of the log's sight is missed after a crash."""
+    started = []
+    mailed = []
+
+    def setup():
+        started.clear()
+        mailed.clear()
+
+    def handle(event, context):
+        started.append(1)
+        return loses(event, context)
+
+    @durable_handler
+    def loses(event, ctx):
+        yield ctx.step("charge", one)
+        if len(started) == 1:
+            mailed.append("bill")
+
+    with pytest.raises(AssertionError, match="a side effect did not happen: 'bill'"):
+        durable.crashes(handle, setup=setup, effects=lambda: mailed)
+
+
 def test_side_effects_that_cannot_be_counted_are_refused(durable):
     """What `effects=` must return is said."""
     with pytest.raises(UsageError) as caught:

@@ -131,40 +131,49 @@ class Breaking:
                 "Does something of an earlier run remain? Make it anew in setup=..."
             )
         if not self._cut_off(run):
-            found = list(differences(self.expected, ending(run), met.trace.line))
-            if found:
-                loose = self._varying()
-                left = found
-                if loose:
-                    left = list(differences(self.expected, ending(run), met.trace.line, loose))
-                if left:
-                    why = self.why()
-                    yield f"{left[0]}\n{why}" if why else left[0]
+            problem = self._other(met, run)
+            if problem is not None:
+                why = self.why()
+                yield f"{problem}\n{why}" if why else problem
         if met.tally is not None:
             yield from self._effects(moment, met.tally, run)
+
+    def _other(self, met: Circumstances, run: Run) -> str | None:
+        """Say in which way a run ended otherwise, if it did."""
+        got = ending(run)
+        problem = next(differences(self.expected, got, met.trace.line), None)
+        if problem is None:
+            return None
+        loose = varying(self.expected, ending(self._made(self._circumstances(()))))
+        return next(differences(self.expected, got, met.trace.line, loose), None)
 
     def _cut_off(self, run: Run) -> bool:
         """Tell whether an at-most-once step was cut off."""
         errors = (one.error for operation in run for one in operation.attempts)
         return any(error is not None and error.type == INTERRUPTED for error in errors)
 
-    def _varying(self) -> set[str]:
-        """Find the steps that give another value each time: what depends on them may differ."""
-        return varying(self.expected, ending(self.make(self._circumstances(()))))
-
     # --- side effects ----------------------------------------------------------------------------
 
     def _effects(self, moment: Moment, tally: Tally, run: Run) -> Iterator[str]:
-        lost = self.total - tally.total
+        lost, again = self.total - tally.total, tally.outside - self.outside
+        if (lost or again) and self._anew():  # each is another each time: only their number counts
+            lost = Counter({"": self.total.total()}) - Counter({"": tally.total.total()})
+            if tally.outside.total() <= self.outside.total():
+                again = Counter()
         if lost and not self._cut_off(run):
             yield f"a side effect did not happen: {_listed(lost)}"
-        again = tally.outside - self.outside
         if again:
             where = "\n".join(f"  {line}" for line in self._lines(moment, again))
             yield (
                 f"a side effect outside of steps happened again: {_listed(again)}\n{where}\n"
                 "What stands outside of steps runs again on every replay: put it into a step"
             )
+
+    def _anew(self) -> bool:
+        """Tell whether side effects are others each time, without any crash."""
+        met = self._circumstances(())
+        self._made(met)
+        return met.tally is not None and met.tally.total != self.total
 
     def _lines(self, moment: Moment, again: Counter[str]) -> list[str]:
         """Find the lines where side effects happen outside steps."""
@@ -184,11 +193,10 @@ class Breaking:
 
 
 def _listed(effects: Counter[str]) -> str:
-    return (
-        ", ".join(
-            (f"{what} " if what else "") + (f"({number} times)" if number > 1 or not what else "")
-            for what, number in effects.items()
-        )
-        .replace(" ,", ",")
-        .rstrip()
-    )
+    return ", ".join(_times(what, number) for what, number in effects.items())
+
+
+def _times(what: str, number: int) -> str:
+    if not what:
+        return f"{number} of them"
+    return what if number == 1 else f"{what} ({number} times)"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 from durable_gen.local._facts import LONGEST
 from durable_gen.testing._breaks import Breaks, handles, read
 from durable_gen.testing._moments import Moment, planned
-from durable_gen.testing._ordeal import Ordeal
+from durable_gen.testing._ordeal import Ordeal, ids
 from durable_gen.testing._play import Local, Play
 from durable_gen.testing._run import Run
 
@@ -29,7 +27,7 @@ class Durable(Breaks):
     def __init__(self, seed: str = "") -> None:
         self.runs: list[Run] = []
         self._seed = seed
-        self._ids = count(1)
+        self._id = ids(seed)
 
     def __repr__(self) -> str:
         return f"<durable: {len(self.runs)} runs>"
@@ -105,8 +103,3 @@ class Durable(Breaks):
         if met is not None and isinstance(crash, Moment | str) and run.status != "RUNNING":
             met.fate.came()
         return run
-
-    def _id(self) -> str:
-        """Make the next id: a UUID like a random one, but the same in every run of a test."""
-        made = uuid.uuid5(uuid.NAMESPACE_OID, f"{self._seed}/{next(self._ids)}")
-        return str(uuid.UUID(bytes=made.bytes, version=4))
