@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+KEPT = 10_000  # ids, some 3 MB: every invocation of a process comes to the same ones
+_known: dict[tuple[str | None, int], str] = {}
+
 
 def operation_id(prefix: str | None, position: int) -> str:
     """Name the operation at a position of an id space.
@@ -15,9 +18,14 @@ def operation_id(prefix: str | None, position: int) -> str:
     Returns:
         64 hexadecimal digits: the first half of the BLAKE2b digest.
     """
-    if prefix is None:
-        return blake2b(b"%d" % position).digest()[:32].hex()
-    return blake2b(f"{prefix}-{position}".encode()).digest()[:32].hex()
+    key = (prefix, position)
+    known = _known.get(key)
+    if known is None:
+        text = b"%d" % position if prefix is None else f"{prefix}-{position}".encode()
+        known = blake2b(text).digest()[:32].hex()
+        if len(_known) < KEPT:
+            _known[key] = known
+    return known
 
 
 def deadline_id(number: int) -> str:
