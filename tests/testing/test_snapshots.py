@@ -2,7 +2,9 @@
 
 import textwrap
 
-from durable_gen import current_step, durable
+import pytest
+
+from durable_gen import UsageError, current_step, durable
 from durable_gen.testing import Durable, Raises
 from durable_gen.testing._compare import difference
 from testing.flows import order, patient, sleeper
@@ -170,3 +172,14 @@ def test_snapshots_differ_then_operations_are_named():
 def test_only_the_end_of_line_differs_then_it_is_told():
     """Texts that differ in nothing that blocks show are still different."""
     assert difference(BEFORE, f"{BEFORE}\n\n") is not None
+
+
+def test_fixture_that_is_compared_then_the_error_says_to_call_it(durable, durable_snapshot):
+    """As syrupy's is written; a comparison that is simply false would say nothing."""
+    with pytest.raises(UsageError) as caught:
+        assert durable(sleeper) == durable_snapshot
+    assert (
+        "durable_snapshot is called, not compared:\n"
+        "    wrong:  assert run == durable_snapshot\n"
+        "    right:  durable_snapshot(run)"
+    ) == str(caught.value)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import define, field
 
+from durable_gen.errors import UsageError
 from durable_gen.testing._compare import difference
 from durable_gen.testing._history import History
 
@@ -29,7 +30,7 @@ class Tally(Protocol):
     wrote: set[str]
 
 
-@define(repr=False)
+@define(repr=False, eq=False)
 class Shot:
     """What the fixture `durable_snapshot` is: compares a run with the file that was kept of it.
 
@@ -48,6 +49,18 @@ class Shot:
 
     def __repr__(self) -> str:
         return f"<snapshots of {self._name}>"
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if other is self:
+            return True
+        msg = (
+            "durable_snapshot is called, not compared:\n"
+            "    wrong:  assert run == durable_snapshot\n"
+            "    right:  durable_snapshot(run)"
+        )
+        raise UsageError(msg)
 
     def __call__(self, run: History | str, name: str | None = None) -> None:
         """Compare an execution with its snapshot.
