@@ -12,12 +12,18 @@ from durable_gen.errors import UsageError
 
 MAX_NAME = 256  # characters (service model: OperationName)
 NAME = f"an operation's name must be 1 to {MAX_NAME} printable ASCII characters"
-good_names: set[str | None] = {None}  # names that were checked
 
 
 def name(value: str | None) -> str | None:
     """Check an operation's name: 1 to 256 printable ASCII characters, or None."""
-    if value in good_names:
+    if value is None:
+        return None
+    if (
+        type(value) is str
+        and 0 < len(value) <= MAX_NAME
+        and value.isascii()
+        and value.isprintable()
+    ):
         return value
     if not isinstance(value, str):
         msg = f"an operation's name must be text or None, not {value!r:.80}"
@@ -30,8 +36,6 @@ def name(value: str | None) -> str | None:
         has = f"{len(value)}: shorten it" if bad is None else f"{bad!r}: leave it out"
         msg = f"{NAME}, and {value!r:.80} has {has}, or put the rest into the step's arguments"
         raise UsageError(msg)
-    if len(good_names) < 10_000:  # names made from data must not fill the memory
-        good_names.add(value)
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from inspect import isasyncgen, iscoroutine
 from types import CodeType, GeneratorType
 from typing import Any
@@ -24,7 +24,7 @@ class Fiber:
 
     Attributes:
         scope: its id space.
-        start: makes its generator, or its value, when it first has the floor.
+        start: the flow and its arguments, until it first has the floor.
         task: the operation whose flow it is; None for the handler's.
         stack: the generators, the one that runs last.
         lent: a context of another scope that its generator was made with.
@@ -33,17 +33,41 @@ class Fiber:
     """
 
     scope: Scope
-    start: Callable[[], Any]
+    start: tuple[Any, ...]
     task: Task | None = None
     stack: list[Any] = field(factory=list)
     lent: Any = None
     waits: Task | None = None
     dead: bool = False
 
+    def begin(self) -> Any:
+        """Call the flow; gives its generator, or its value."""
+        (flow, *args), self.start = self.start, ()
+        return flow(*args)
+
     @property
     def place(self) -> str:
         """The user's line that it is at."""
         return _places.of_generator(self.stack[-1]) if self.stack else "before its first line"
+
+
+@define(eq=False)
+class Team:
+    """The branches of one fan-out.
+
+    Attributes:
+        tally: how far they are.
+        scope: their id space.
+        begun_before: whether an earlier invocation began all of them.
+        branches: their tasks.
+        settled: whether nothing more may come of them.
+    """
+
+    tally: Tally
+    scope: Scope
+    begun_before: bool
+    branches: list[Task] = field(factory=list)
+    settled: bool = False
 
 
 @define(eq=False)
@@ -54,7 +78,6 @@ class Task:
         op: what was yielded.
         kind: how it behaves; None for a flush, which is on no wire.
         id: its id.
-        parent_id: the id of the context that it is in.
         scope: where it was yielded.
         fiber: who waits for it; None for a branch.
         owner: the fan-out of which it is a branch.
@@ -63,12 +86,8 @@ class Task:
         again: whether it is over, and only finds its result again.
         text: the value that it was settled with.
         live: the exception that it was settled with.
-        tally: how far its branches are.
+        team: its branches, if it is a fan-out.
         body: the fiber of its flow.
-        settled: whether nothing more may come of its branches.
-        inside: the id space of its branches.
-        branches: the tasks of its branches.
-        begun_before: whether an earlier invocation began all its branches.
         over: whether it has ended, or is no longer wanted.
         calling: the call of it that is in flight.
         until: when the service goes on with it, while it waits.
@@ -77,7 +96,6 @@ class Task:
     op: Any
     kind: Kind | None
     id: str
-    parent_id: str | None
     scope: Scope
     fiber: Fiber | None = None
     owner: Task | None = None
@@ -86,15 +104,21 @@ class Task:
     again: bool = False
     text: str | None = None
     live: BaseException | None = None
-    tally: Tally | None = None
+    team: Team | None = None
     body: Fiber | None = None
-    settled: bool = False
-    inside: Scope | None = None
-    branches: list[Task] = field(factory=list)
-    begun_before: bool = False
     over: bool = False
     calling: Any = None
     until: Any = None
+
+    @property
+    def parent_id(self) -> str | None:
+        """The id of the context that it is in."""
+        return self.scope.parent_id
+
+    @property
+    def branches(self) -> Sequence[Task]:
+        """The tasks of its branches."""
+        return () if self.team is None else self.team.branches
 
     @property
     def place(self) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-KEPT = 10_000  # ids, some 3 MB: every invocation of a process comes to the same ones
-_known: dict[tuple[str | None, int], str] = {}
-
 
 def operation_id(prefix: str | None, position: int) -> str:
     """Name the operation at a position of an id space.
@@ -18,14 +15,8 @@ def operation_id(prefix: str | None, position: int) -> str:
     Returns:
         64 hexadecimal digits: the first half of the BLAKE2b digest.
     """
-    key = (prefix, position)
-    known = _known.get(key)
-    if known is None:
-        text = b"%d" % position if prefix is None else f"{prefix}-{position}".encode()
-        known = blake2b(text).digest()[:32].hex()
-        if len(_known) < KEPT:
-            _known[key] = known
-    return known
+    text = b"%d" % position if prefix is None else f"{prefix}-{position}".encode()
+    return blake2b(text).digest()[:32].hex()
 
 
 def deadline_id(number: int) -> str:

@@ -73,7 +73,7 @@ class Kernel:
         self.retreating = False
         self.leaves = LEAVES if execution.hooks is None else {}  # hooks are told by tasks
         scope = Scope(execution, batch=int(batch))
-        self.root = Fiber(scope, lambda: flow(context(scope)))
+        self.root = Fiber(scope, (flow, context(scope)))
         self.ready.append((self.root, None, None))
 
     # --- what the driver calls ------------------------------------------------------------------
@@ -183,7 +183,9 @@ class Kernel:
             owner, lent._scope = lent._scope, scope  # noqa: SLF001
         try:
             try:
-                op = _begun(fiber) if begins else self._through(fiber, stack[-1], value, error)
+                if begins and not self._begin(fiber):
+                    return
+                op = self._through(fiber, stack[-1], value, error)
             finally:  # what follows is no code of the flow's
                 execution.floor = None
                 if lent is not None:
@@ -195,14 +197,29 @@ class Kernel:
                 stack.pop()
             self._continue(fiber, None, problem)
         else:
-            if op is LATER:
-                return
-            if begins and isinstance(op, Op):  # a function that does nothing else, such as a lambda
-                op = iter(op)
-            if begins and not isinstance(op, GeneratorType):  # a flow that yields nothing
-                self._returned(fiber, op, None)
-            else:
+            if op is not LATER:
                 self._yielded(fiber, op)
+
+    def _begin(self, fiber: Fiber) -> bool:
+        """Call a fiber's flow; tells whether there is a generator to drive."""
+        code = getattr(fiber.start[0], "__code__", None)
+        try:
+            made = fiber.begin()
+        except StopIteration as error:  # it must not read as a generator's end
+            msg = "the flow raised StopIteration"
+            raise RuntimeError(msg) from error
+        if isinstance(made, Op):  # a function that does nothing else, such as a lambda
+            made = iter(made)
+        if not isinstance(made, GeneratorType):  # a flow that yields nothing
+            self._returned(fiber, made, None)
+            return False
+        if made.gi_code is not code and _driven(
+            made
+        ):  # a call of a generator's function makes a new one
+            self.execution.fail(used_up(fiber, made))
+            return False
+        fiber.stack.append(made)
+        return True
 
     def _through(
         self, fiber: Fiber, generator: Any, value: Any, error: BaseException | None
@@ -278,7 +295,7 @@ class Kernel:
     def _yielded(self, fiber: Fiber, op: Any) -> None:
         scope = fiber.scope
         if isinstance(op, GeneratorType):  # a subflow, run inline without growing Python's stack
-            if op.gi_frame is None or op.gi_suspended or op.gi_running:
+            if _driven(op):
                 self.execution.fail(used_up(fiber, op))
                 return
             fiber.stack.append(op)
@@ -297,15 +314,15 @@ class Kernel:
             elif type(op) is FlushOp and not self.tasks.outbox:
                 self.ready.append((fiber, None, None))
             elif type(op) is FlushOp:
-                self.tasks.outbox.add(None, RESUME, Task(op, None, "", None, scope, fiber))
+                self.tasks.outbox.add(None, RESUME, Task(op, None, "", scope, fiber))
             elif type(op) is CallbackResult:
                 scope.went_on(earlier=False)
-                fiber.waits = Task(op, kind, op.callback.operation_id, None, scope, fiber)
+                fiber.waits = Task(op, kind, op.callback.operation_id, scope, fiber)
                 self.tasks.look(fiber.waits)
             else:
                 scope.position += 1
                 id_ = operation_id(scope.prefix, scope.position)
-                fiber.waits = Task(op, kind, id_, scope.parent_id, scope, fiber)
+                fiber.waits = Task(op, kind, id_, scope, fiber)
                 self.tasks.begin(fiber.waits)
         except CheckpointFailed as fault:  # the workflow cannot mend the service
             self.execution.fail(fault)
@@ -339,10 +356,6 @@ class Kernel:
         return Flush(updates)
 
 
-def _begun(fiber: Fiber) -> Any:
-    """Call a flow; what it raises must not read as a generator's end."""
-    try:
-        return fiber.start()
-    except StopIteration as error:
-        msg = "the flow raised StopIteration"
-        raise RuntimeError(msg) from error
+def _driven(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Tell whether a generator runs already, or has run."""
+    return generator.gi_suspended or generator.gi_running or generator.gi_frame is None

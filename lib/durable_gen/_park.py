@@ -61,6 +61,8 @@ def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
     begins with PUSH_EXC_INFO. The table's other entries are the compiler's own; past one of those it
     is asked again, for an error goes on from the handler.
     """
+    if not any(guard for *_, guard in guards(generator.gi_code)):
+        return False  # most have none, and are not asked for a frame
     frame = generator.gi_frame
     if frame is None or frame.f_lasti < 0:
         return False

@@ -89,12 +89,12 @@ class Scope:
         again: whether its context is over, and its flow only finds again what it gave.
         batch: how many `with ctx.batch()` it is in.
         fresh: operations made since the last turn.
-        held: operations made before it, and not yielded yet.
+        held: operations made before it, and not yielded yet; None for none.
         latest: the record that its flow saw last; the execution's clock is read from it.
         base: the clock when it was opened.
         earlier: whether an earlier invocation went on from the operation that its flow saw last.
         text: what was kept of the operation that its flow saw last.
-        compensations: what `ctx.compensate()` would run.
+        compensations: what `ctx.compensate()` would run; None for nothing.
     """
 
     execution: Execution
@@ -109,15 +109,13 @@ class Scope:
     again: bool = False
     batch: int = 0
     fresh: list[Op[Any]] = field(factory=list)
-    held: dict[int, Op[Any]] = field(factory=dict)
+    held: dict[int, Op[Any]] | None = None
     latest: Raw | None = None
     base: datetime | None = None
     earlier: bool = False
     text: str | None = None
     drawn: tuple[int, int] = (0, 0)
-    compensations: list[tuple[str | None, Callable[..., Any], tuple[Any, ...], Any]] = field(
-        factory=list
-    )
+    compensations: list[tuple[str | None, Callable[..., Any], tuple[Any, ...], Any]] | None = None
 
     @property
     def path(self) -> str:
@@ -238,17 +236,17 @@ class Scope:
         used = _with_inner(op)
         waiting = [one for one in reversed(fresh) if id(one) not in used]
         fresh.clear()
-        for one_id in used:
-            self.held.pop(one_id, None)
+        held = {key: one for key, one in (self.held or {}).items() if key not in used}
         while waiting:
             one = waiting.pop()
             if sys.getrefcount(one) <= UNHELD:
                 raise self.execution.fail(never_yielded(one))
-            self.held[id(one)] = one
+            held[id(one)] = one
+        self.held = held or None
 
     def finished(self) -> UsageError | None:
         """Say what was made in it and never yielded, at its end."""
-        left = next(iter((*self.held.values(), *self.fresh)), None)
+        left = next(iter((*(self.held or {}).values(), *self.fresh)), None)
         return None if left is None else never_yielded(left)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import datetime
 from heapq import heappop, heappush
-from itertools import count
 from typing import Any
 
 from attrs import evolve
@@ -21,7 +20,7 @@ from durable_gen._decisions import Block, Decision, Emit, Resolve, Run, Spawn
 from durable_gen._effects import Call, StepInfo
 from durable_gen._failure import describe, raised, rebuild
 from durable_gen._fanout import Tally
-from durable_gen._fibers import Fiber, Task
+from durable_gen._fibers import Fiber, Task, Team
 from durable_gen._ids import deadline_id, operation_id
 from durable_gen._kinds import TABLE
 from durable_gen._log import differs, is_over
@@ -99,9 +98,8 @@ class Tasks:
         self.in_flight = 0
         self.outbox = Outbox()
         self.sent: list[Entry] = []
-        self.waiting: dict[str, list[Task]] = {}
-        self.timers: list[tuple[datetime, int, Task]] = []
-        self.ticks = count()  # tells timers of the same instant apart
+        self.waiting: dict[str, tuple[Task, ...]] = {}
+        self.timers: list[tuple[datetime, str]] = []
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
@@ -138,7 +136,7 @@ class Tasks:
             elif delivery is BARRIER and not who.task.over:
                 self.wanted.append(who)
         for id_ in changed:
-            for task in list(self.waiting.get(id_, ())):
+            for task in self.waiting.get(id_, ()):
                 self.look(task)
 
     def calls(self) -> list[Call]:
@@ -190,6 +188,8 @@ class Tasks:
             self._spawn(task, Spawn(), None)
             return
         record = self.log.read(task.id)
+        if record is not None:
+            task.id = record.id  # the same text: one is kept instead of two
         task.scope.went_on(
             earlier=record is not None and (type(op) is CreateCallback or self._delivered(record))
         )
@@ -201,8 +201,6 @@ class Tasks:
                 self.closed[task.id] = None
             if self.execution.hooks is not None:
                 self.execution.hooks.found(record)
-            if isinstance(op, FanOut):  # then all that begin at once began with it
-                task.begun_before = op.max_concurrency is None and op.batch_size is None
         elif task.scope.again:
             raise self.execution.fail(mismatch(task))
         else:
@@ -291,12 +289,12 @@ class Tasks:
         return {**options, "ChainedInvokeOptions": target}
 
     def _block(self, task: Task, decision: Block) -> None:
-        tasks = self.waiting.setdefault(task.id, [])
+        tasks = self.waiting.get(task.id, ())
         if task not in tasks:
-            tasks.append(task)
+            self.waiting[task.id] = (*tasks, task)
         if decision.until is not None and task.until != decision.until:
             task.until = decision.until
-            heappush(self.timers, (decision.until, next(self.ticks), task))
+            heappush(self.timers, (decision.until, task.id))
 
     def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
         op, outer = task.op, task.scope
@@ -305,9 +303,11 @@ class Tasks:
             self._send(task, decision.start, NOTE, task)
         if isinstance(op, FanOut):
             summary = record.result if decision.again and record is not None else None
-            task.tally = Tally(op, lambda child: plain(self.values, child), summary)
-            task.inside = Scope(self.execution, outer, task.id, task.id, op.name, batch=outer.batch)
-            task.inside.again = outer.again or task.again
+            tally = Tally(op, lambda child: plain(self.values, child), summary)
+            space = Scope(self.execution, outer, task.id, task.id, op.name, batch=outer.batch)
+            space.again = outer.again or task.again
+            at_once = op.max_concurrency is None and op.batch_size is None
+            task.team = Team(tally, space, record is not None and at_once)
             self._more(task)
             return
         parent_id = task.id if task.recorded else task.parent_id
@@ -317,22 +317,16 @@ class Tasks:
         )
         scope.again = outer.again or task.again
         scope.virtual = not task.recorded and task.owner is None
-        scope.earlier = not task.recorded and task.owner is not None and task.owner.begun_before
-        if op.borrowed is not None:
-            fiber = Fiber(scope, lambda: op.borrowed, task, lent=op.args[0])
-        else:
-            context = self.context(scope)
-            args = tuple(handed(one, scope) for one in op.args)
-            fiber = Fiber(scope, lambda: op.flow(context, *args), task)
-        task.body = fiber
-        self.ready.append((fiber, None, None))
+        scope.earlier = not task.recorded and _begun_before(task.owner)
+        task.body = inside(op, scope, self.context, task)
+        self.ready.append((task.body, None, None))
 
     # --- fan-outs -------------------------------------------------------------------------------
 
     def _more(self, task: Task) -> None:
         """Begin the branches that may begin, or end the fan-out when it is over."""
-        tally = task.tally
-        assert tally is not None
+        assert task.team is not None
+        tally = task.team.tally
         try:
             reason = tally.reason()
             indexes = [] if reason is not None else tally.startable()
@@ -348,11 +342,12 @@ class Tasks:
             self._end(task, tally, reason)
 
     def _begin_branch(self, task: Task, index: int) -> None:
-        assert task.inside is not None
+        team = task.team
+        assert team is not None
         child = task.op.flows[index]
         id_ = operation_id(task.id, self.execution.dialect.first + index)
-        branch = Task(child, TABLE[Child], id_, task.id, task.inside, owner=task, index=index)
-        task.branches.append(branch)
+        branch = Task(child, TABLE[Child], id_, team.scope, owner=task, index=index)
+        team.branches.append(branch)
         try:
             self.begin(branch)
         except CheckpointFailed as fault:
@@ -379,24 +374,24 @@ class Tasks:
 
     def _close(self, task: Task) -> None:
         """Let nothing more come of a fan-out's branches."""
-        task.settled = True
+        assert task.team is not None
+        task.team.settled = True
         self.closed[task.id] = None
-        assert task.tally is not None
-        if task.tally.in_flight:
-            for branch in task.branches:
+        if task.team.tally.in_flight:
+            for branch in task.team.branches:
                 self._abandon(branch)
 
     def branch_ended(self, branch: Task, text: str | None, error: ErrorObject | None) -> None:
         """Count a branch that ended, and go on with its fan-out."""
         owner, index = branch.owner, branch.index
         assert owner is not None
-        assert owner.tally is not None
+        assert owner.team is not None
         assert index is not None
-        if owner.over or owner.settled:
+        if owner.over or owner.team.settled:
             return
         if branch.live is not None:
-            owner.tally.lives[index] = branch.live
-        owner.tally.ended(index, text, error)
+            owner.team.tally.lives[index] = branch.live
+        owner.team.tally.ended(index, text, error)
         self._more(owner)
 
     def _abandon(self, task: Task) -> None:
@@ -496,7 +491,7 @@ class Tasks:
             error = rebuild(decision.error, decision.wrapper, name, decision.passing)
             self._conclude(task, None, raised(error, decision.error, task.live))
             return
-        lives = {} if task.tally is None else task.tally.lives
+        lives = {} if task.team is None else task.team.tally.lives
         try:
             value = load(self.values, op, task.id, scope, decision.text, lives)
         except NonDeterminismError as fault:
@@ -526,11 +521,9 @@ class Tasks:
 
     def _unblock(self, task: Task) -> None:
         task.until = None
-        tasks = self.waiting.get(task.id)
-        if tasks is not None and task in tasks:
-            tasks.remove(task)
-            if not tasks:
-                del self.waiting[task.id]
+        tasks = self.waiting.pop(task.id, ())
+        if left := tuple(one for one in tasks if one is not task):
+            self.waiting[task.id] = left
 
     # --- updates --------------------------------------------------------------------------------
 
@@ -563,9 +556,12 @@ class Tasks:
     def next_timer(self) -> datetime | None:
         """Say when the next of the service's timers is due."""
         timers = self.timers
-        while timers and timers[0][2].until != timers[0][0]:  # it went on meanwhile
-            heappop(timers)
-        return timers[0][0] if timers else None
+        while timers:
+            until, id_ = timers[0]
+            if any(task.until == until for task in self.waiting.get(id_, ())):
+                return until
+            heappop(timers)  # it went on meanwhile
+        return None
 
 
 def _at_most_once(op: Op[Any]) -> bool:
@@ -584,7 +580,33 @@ def _kept(task: Task) -> bool:
     return True
 
 
-def handed(value: Any, scope: Scope) -> Any:
+def _begun_before(owner: Task | None) -> bool:
+    """Tell whether an earlier invocation began all branches of a fan-out."""
+    return owner is not None and owner.team is not None and owner.team.begun_before
+
+
+def inside(
+    op: Child[Any], scope: Scope, context: Callable[[Scope], Any], task: Task | None = None
+) -> Fiber:
+    """Make the fiber of a child context's flow.
+
+    Args:
+        op: the child context.
+        scope: its id space.
+        context: makes the context of a scope.
+        task: the operation.
+    """
+    if op.borrowed is not None:
+        return Fiber(scope, (_same, op.borrowed), task, lent=op.args[0])
+    args = [_handed(one, scope) for one in op.args]
+    return Fiber(scope, (op.flow, context(scope), *args), task)
+
+
+def _same(generator: Any) -> Any:
+    return generator
+
+
+def _handed(value: Any, scope: Scope) -> Any:
     """Copy an operation that a flow is given to yield: it is of that flow's scope."""
     if isinstance(value, Op):
         value = copy(value)

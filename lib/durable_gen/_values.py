@@ -89,7 +89,8 @@ def load(
 def register(scope: Scope, op: Op[Any], value: Any) -> None:
     """Note how a step that succeeded is undone."""
     if type(op) is Step and op.compensate is not None:
-        scope.compensations.append((op.name, op.compensate, op.args, value))
+        registered = scope.compensations = scope.compensations or []
+        registered.append((op.name, op.compensate, op.args, value))
 
 
 def plain(values: Values, op: Op[Any]) -> bool:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 from durable_gen import _check, recipes
 from durable_gen._branches import Branching
 from durable_gen._budget import Usage
-from durable_gen._check import good_names
 from durable_gen._messages import ContextLog
 from durable_gen._model import MAX_DURATION
 from durable_gen._ops import (
@@ -43,22 +42,22 @@ AT_LEAST_ONCE = Semantics.AT_LEAST_ONCE
 
 
 class Context(Branching):
-    """One flow's view of its execution. Every method that makes an operation is to be yielded.
+    """One flow's view of its execution. Every method that makes an operation is to be yielded."""
 
-    Attributes:
-        log: logs with structured data; silent while the flow replays.
-    """
-
-    __slots__ = ("log",)
+    __slots__ = ()
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self.log = ContextLog(scope)
 
     def __repr__(self) -> str:
         return f"<Context of {self._scope.path or 'the handler'}>"
 
     # --- facts -----------------------------------------------------------------------------------
+
+    @property
+    def log(self) -> ContextLog:
+        """Logs with structured data; silent while the flow replays."""
+        return ContextLog(self._scope)
 
     @property
     def execution_arn(self) -> str:
@@ -224,9 +223,9 @@ class Context(Branching):
             fn = None
         if not callable(fn):
             raise _check.no_function(fn)
+        scope = self._scope
         if retry is DEFAULT:
-            once = semantics is Semantics.AT_MOST_ONCE
-            retry = None if once else self._scope.execution.retry
+            retry = scope.execution.retry if semantics is AT_LEAST_ONCE else None
         elif retry is not None:
             _check.one_of("ctx.step(retry=...)", retry, Retry, "a Retry or None")
         if compensate is not None:
@@ -238,10 +237,9 @@ class Context(Branching):
             timeout = _check.timeout("ctx.step(timeout=...)", timeout)
         if serde is not None:
             _check.serde("ctx.step(serde=...)", serde)
-        if name not in good_names:
-            name = _check.name(name)
+        name = _check.name(name)
         op: Op[Any] = Step(name, fn, args, retry, timeout, semantics, serde, returns, compensate)
-        self._scope.made(op)
+        scope.made(op)
         return op
 
     def wait(
@@ -272,11 +270,10 @@ class Context(Branching):
         Raises:
             UsageError: it is under 1 second or over 366 days.
         """
-        if name not in good_names:
-            if isinstance(name, int | float | timedelta):
-                msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
-                raise UsageError(msg)
-            name = _check.name(name)
+        if isinstance(name, int | float | timedelta):
+            msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
+            raise UsageError(msg)
+        name = _check.name(name)
         total: float = 0
         if duration is None and type(seconds) is type(minutes) is type(hours) is type(days) is int:
             total = seconds + minutes * 60 + hours * 3600 + days * 86400

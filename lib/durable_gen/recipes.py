@@ -44,7 +44,7 @@ def wait_for_callback(
 def compensate(ctx: Context) -> Steps:
     """Run what `compensate=` registered, the last step's first; a failure does not stop the rest."""
     items = []
-    registered = ctx._scope.compensations  # noqa: SLF001
+    registered = ctx._scope.compensations or []  # noqa: SLF001
     while registered:
         name, undo, args, value = registered.pop()
         try:

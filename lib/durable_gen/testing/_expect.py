@@ -15,12 +15,13 @@ from durable_gen import _dialect, _park, _places
 from durable_gen._failure import LIBRARY
 from durable_gen._fibers import Fiber
 from durable_gen._log import Log
-from durable_gen._ops import Child, FanOut, Op, Step, Wait
+from durable_gen._ops import Child, FanOut, Op, Wait
 from durable_gen._policy import Reason
 from durable_gen._results import Batch, BatchItem, ItemStatus
 from durable_gen._schedule import Retry
 from durable_gen._scope import Execution, Scope
-from durable_gen._tasks import handed
+from durable_gen._tasks import inside
+from durable_gen._values import register
 from durable_gen.context import Context
 from durable_gen.errors import UsageError
 from durable_gen.logging import Logs
@@ -59,11 +60,8 @@ class Plan:
         )
         scope = Scope(self._execution)
         context = Context(scope)
-        # a handler's first argument is the event
-        start = (
-            (lambda: inner(context, *args)) if handler is None else (lambda: inner(*args, context))
-        )
-        self._levels = [Level(Fiber(scope, start))]
+        given = (context, *args) if handler is None else (*args, context)  # first is the event
+        self._levels = [Level(Fiber(scope, (inner, *given)))]
         self._told: list[str] = []
         fibers = [self._levels[0].fiber]
         self._fibers = fibers
@@ -149,13 +147,7 @@ class Plan:
         outer = level.fiber.scope
         scope = Scope(self._execution, outer, entered.name, None, entered.name, index)
         scope.base = outer.now()
-        context, lent = Context(scope), None
-        if entered.borrowed is not None:
-            start, lent = (lambda: entered.borrowed), entered.args[0]
-        else:
-            args = tuple(handed(one, scope) for one in entered.args)
-            start = lambda: entered.flow(context, *args)  # noqa: E731
-        fiber = Fiber(scope, start, lent=lent)
+        fiber = inside(entered, scope, Context)
         self._fibers.append(fiber)
         self._levels.append(Level(fiber, index))
         return self
@@ -212,8 +204,8 @@ class Plan:
         if isinstance(op, Wait) and error is None:
             end = op.until or scope.now() + timedelta(seconds=op.seconds)
             scope.saw({"EndTimestamp": max(end, scope.now()), "Type": "WAIT"})
-        if isinstance(op, Step) and op.compensate is not None and error is None:
-            scope.compensations.append((op.name, op.compensate, op.args, value))
+        if error is None:
+            register(scope, op, value)
         level.op, level.outcomes = None, {}
         level.sent = (value, error)
 

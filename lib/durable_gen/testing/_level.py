@@ -95,7 +95,7 @@ class Level:
         try:
             if not self.begun:
                 self.begun = True
-                made = fiber.start()
+                made = fiber.begin()
                 made = iter(made) if isinstance(made, Op) else made
                 if not isinstance(made, GeneratorType):
                     raise _Returned(made)
