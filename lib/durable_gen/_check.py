@@ -16,14 +16,8 @@ NAME = f"an operation's name must be 1 to {MAX_NAME} printable ASCII characters"
 
 def name(value: str | None) -> str | None:
     """Check an operation's name: 1 to 256 printable ASCII characters, or None."""
-    if value is None:
-        return None
-    if (
-        type(value) is str
-        and 0 < len(value) <= MAX_NAME
-        and value.isascii()
-        and value.isprintable()
-    ):
+    plain = type(value) is str and value.isascii() and value.isprintable()
+    if value is None or (plain and 0 < len(value) <= MAX_NAME):
         return value
     if not isinstance(value, str):
         msg = f"an operation's name must be text or None, not {value!r:.80}"

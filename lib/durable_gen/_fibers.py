@@ -35,7 +35,7 @@ class Fiber:
     scope: Scope
     start: tuple[Any, ...]
     task: Task | None = None
-    stack: list[Any] = field(factory=list)
+    stack: Any = ()  # a list, once it has begun
     lent: Any = None
     waits: Task | None = None
     dead: bool = False

@@ -172,9 +172,9 @@ class Kernel:
     # --- turns ----------------------------------------------------------------------------------
 
     def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
-        execution, scope, stack, lent = self.execution, fiber.scope, fiber.stack, fiber.lent
+        execution, scope, lent = self.execution, fiber.scope, fiber.lent
         fiber.waits = None
-        begins = not stack
+        begins = not fiber.stack
         if begins and execution.hooks is not None and fiber.task is not None:
             first = operation_id(scope.prefix, 1) in execution.log.unread
             execution.hooks.entered(fiber.task, again=first)
@@ -185,16 +185,16 @@ class Kernel:
             try:
                 if begins and not self._begin(fiber):
                     return
-                op = self._through(fiber, stack[-1], value, error)
+                op = self._through(fiber, fiber.stack[-1], value, error)
             finally:  # what follows is no code of the flow's
                 execution.floor = None
                 if lent is not None:
                     lent._scope = owner  # noqa: SLF001
         except StopIteration as stop:
-            self._returned(fiber, stop.value, stack.pop().gi_code)
+            self._returned(fiber, stop.value, fiber.stack.pop().gi_code)
         except (Exception, GeneratorExit) as problem:
-            if stack:
-                stack.pop()
+            if fiber.stack:
+                fiber.stack.pop()
             self._continue(fiber, None, problem)
         else:
             if op is not LATER:
@@ -218,7 +218,7 @@ class Kernel:
         ):  # a call of a generator's function makes a new one
             self.execution.fail(used_up(fiber, made))
             return False
-        fiber.stack.append(made)
+        fiber.stack = [made]
         return True
 
     def _through(
@@ -235,17 +235,18 @@ class Kernel:
         """
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
-        fresh, virtual = scope.fresh, scope.virtual
+        virtual, prefix, parent_id = scope.virtual, scope.prefix, scope.parent_id
         parked, updated = self.tasks.parked, execution.updated
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
             leaf = leaves.get(type(op))
-            if leaf is None or op.scope is not scope or len(fresh) != 1 or fresh[0] is not op:
+            others = scope.others is not None or scope.held is not None
+            if leaf is None or scope.fresh is not op or others:
                 return op
             position = scope.position + 1
-            id_ = operation_id(scope.prefix, position)
-            raw = unread.get(id_)
-            if raw is None or scope.held:
+            id_ = operation_id(prefix, position)
+            raw = unread.pop(id_, None)
+            if raw is None:
                 return op
             type_, sub_type, member = leaf
             try:
@@ -254,19 +255,21 @@ class Kernel:
                     or raw["Type"] != type_
                     or raw["SubType"] != sub_type
                     or raw["Name"] != op.name
-                    or raw.get("ParentId") != scope.parent_id
+                    or raw.get("ParentId") != parent_id
                 ):
+                    unread[id_] = raw
                     return op
-                scope.text = text = None if member is None else raw[member].get("Result")
+                ended = raw["EndTimestamp"]
+                text = None if member is None else raw[member]["Result"]
             except KeyError:  # it does not say all
+                unread[id_] = raw
                 return op
-            del fresh[0], unread[id_]
-            scope.position = position
+            scope.fresh, scope.position, scope.text = None, position, text
             if virtual:
                 scope.went_on(earlier=parked and id_ not in updated)
             else:
                 scope.earlier = parked and id_ not in updated
-            if not scope.batch and raw.get("EndTimestamp") is not None:
+            if ended is not None and not scope.batch:
                 scope.latest = raw
             value = error = None
             if text is not None:

@@ -42,12 +42,17 @@ class Op(Generic[T_co]):
 
     noun: ClassVar[str] = "operation"  # the method that makes it
     word: ClassVar[str] = ""  # what it is called, where that is not its noun
+    call = ""  # how it is written, where that is not `ctx.{noun}(name)`
     name: str | None
     # Who made it and where: no part of what it says.
     scope: Any = field(default=None, kw_only=True, eq=False, repr=False)
-    site: tuple[CodeType, int] | None = field(default=None, kw_only=True, eq=False, repr=False)
-    # How it is written, where that is not `ctx.{noun}(name)`.
-    call: str = field(default="", kw_only=True, eq=False, repr=False)
+    code: CodeType | None = field(default=None, kw_only=True, eq=False, repr=False)
+    at: int = field(default=0, kw_only=True, eq=False, repr=False)  # the instruction's offset
+
+    @property
+    def site(self) -> tuple[CodeType, int] | None:
+        """The instruction that made it."""
+        return None if self.code is None else (self.code, self.at)
 
     def __iter__(self) -> Generator[Op[Any], Any, T_co]:
         result: T_co = yield self
@@ -115,6 +120,7 @@ class CallbackResult(Op[T_co]):
 
     noun = "callback result"
     callback: Callback[T_co]
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
 
 @frozen
@@ -174,6 +180,7 @@ class Child(Op[T_co]):
     virtual: bool = False
     transparent: bool = False  # errors of the operations inside pass as themselves
     borrowed: Any = None  # a generator made with the parent's context, run in this id space
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
     def inner(self) -> Sequence[Op[Any]]:
         """Return the operations that its flow is given to yield."""
@@ -191,6 +198,7 @@ class FanOut(Op[T_co]):
     batch_size: int | None = None
     completion: Completion = field(factory=Completion)
     sub_type: str = "Parallel"
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
     def inner(self) -> Sequence[Op[Any]]:
         """Return the operations that its branches are given to yield."""
@@ -216,6 +224,7 @@ class Inline(Op[T_co]):
     noun = "recipe"
     flow: Callable[..., Generator[Op[Any], Any, T_co]]
     args: tuple[Any, ...] = ()
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
 
 @define
@@ -223,6 +232,7 @@ class Flush(Op[None]):
     """Wait until everything before it is acknowledged."""
 
     noun = "flush"
+    call: str = field(default="", kw_only=True, eq=False, repr=False)
 
 
 def label(op: Op[Any]) -> str:

@@ -41,7 +41,7 @@ def park(fibers: Iterable[Fiber], why: str) -> None:
                 keep(chain)
             else:
                 generator.close()
-        fiber.stack.clear()
+        fiber.stack = []
     while len(_kept) > MOST_KEPT:
         release(_kept.popleft())
 

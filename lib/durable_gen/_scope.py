@@ -88,7 +88,8 @@ class Scope:
         virtual: whether its context has no record, and stands in its outer flow alone.
         again: whether its context is over, and its flow only finds again what it gave.
         batch: how many `with ctx.batch()` it is in.
-        fresh: operations made since the last turn.
+        fresh: the operation made last, unless it was yielded.
+        others: those made before it since the last turn; None for none.
         held: operations made before it, and not yielded yet; None for none.
         latest: the record that its flow saw last; the execution's clock is read from it.
         base: the clock when it was opened.
@@ -108,7 +109,8 @@ class Scope:
     virtual: bool = False
     again: bool = False
     batch: int = 0
-    fresh: list[Op[Any]] = field(factory=list)
+    fresh: Any = None
+    others: list[Op[Any]] | None = None
     held: dict[int, Op[Any]] | None = None
     latest: Raw | None = None
     base: datetime | None = None
@@ -186,12 +188,13 @@ class Scope:
                 step, in another context's flow, or after the end.
         """
         frame = sys._getframe(depth)  # noqa: SLF001 - 100 ns for the line of a mistake
-        op.scope = self
-        op.site = (frame.f_code, frame.f_lasti)
+        op.scope, op.code, op.at = self, frame.f_code, frame.f_lasti
         execution = self.execution
         if execution.floor is not self or (execution.beside and running.get() is not None):
             raise self.misuse(op)
-        self.fresh.append(op)
+        if self.fresh is not None:
+            self.others = [*(self.others or ()), self.fresh]
+        self.fresh = op
 
     def made_anywhere(self, op: Op[Any]) -> None:
         """Take in an operation that any flow may yield: the answer to a callback."""
@@ -229,14 +232,15 @@ class Scope:
         Raises:
             UsageError: an operation was made, never yielded, and is held by nobody.
         """
-        fresh = self.fresh
-        if not self.held and len(fresh) == 1 and fresh[0] is op:
-            fresh.clear()
+        if self.fresh is op and self.others is None and self.held is None:
+            self.fresh = None
             return
         used = _with_inner(op)
-        waiting = [one for one in reversed(fresh) if id(one) not in used]
-        fresh.clear()
-        held = {key: one for key, one in (self.held or {}).items() if key not in used}
+        waiting = [one for one in self._latest() if id(one) not in used]
+        self.fresh = self.others = None
+        held = self.held or {}
+        for one_id in used:
+            held.pop(one_id, None)
         while waiting:
             one = waiting.pop()
             if sys.getrefcount(one) <= UNHELD:
@@ -246,8 +250,13 @@ class Scope:
 
     def finished(self) -> UsageError | None:
         """Say what was made in it and never yielded, at its end."""
-        left = next(iter((*(self.held or {}).values(), *self.fresh)), None)
-        return None if left is None else never_yielded(left)
+        made = [*(self.held or {}).values(), *reversed(self._latest())]
+        return never_yielded(made[0]) if made else None
+
+    def _latest(self) -> list[Op[Any]]:
+        """List what was made since the last turn, the last first."""
+        made = [] if self.fresh is None else [self.fresh]
+        return made if self.others is None else [*made, *reversed(self.others)]
 
 
 def _with_inner(op: Op[Any]) -> set[int]:

@@ -39,6 +39,7 @@ Ts = TypeVarTuple("Ts")
 
 Duration = float | timedelta
 AT_LEAST_ONCE = Semantics.AT_LEAST_ONCE
+MISSING = object()  # instead of a function that was left out
 
 
 class Context(Branching):
@@ -179,6 +180,7 @@ class Context(Branching):
     def step(  # type: ignore[misc]  # mypy holds no implementation for one of *Ts
         self,
         name: Any,
+        fn: Any = MISSING,
         /,
         *args: Any,
         retry: RetryOption = DEFAULT,
@@ -193,7 +195,8 @@ class Context(Branching):
         Args:
             name: the step's name, or None for no name. It may be left out: then the function's
                 own name is taken.
-            *args: the function, perhaps `async def`, and its arguments.
+            fn: the function, perhaps `async def`.
+            *args: its arguments.
             retry: when it is tried again after it raised; None for never. By default the handler's
                 policy: 6 attempts, 5 s doubling to 60 s, full jitter. A step that is to run at most
                 once has none unless it names one.
@@ -215,14 +218,11 @@ class Context(Branching):
             UsageError: an option is out of range.
         """
         if type(name) is not str and callable(name):
+            args = args if fn is MISSING else (fn, *args)
             fn, name = name, getattr(name, "__name__", None)
             name = None if name == "<lambda>" else name
-        elif args:
-            fn, args = args[0], args[1:]
-        else:
-            fn = None
         if not callable(fn):
-            raise _check.no_function(fn)
+            raise _check.no_function(None if fn is MISSING else fn)
         scope = self._scope
         if retry is DEFAULT:
             retry = scope.execution.retry if semantics is AT_LEAST_ONCE else None

@@ -99,7 +99,7 @@ class Level:
                 made = iter(made) if isinstance(made, Op) else made
                 if not isinstance(made, GeneratorType):
                     raise _Returned(made)
-                fiber.stack.append(made)
+                fiber.stack = [made]
                 value = error = None
             generator = fiber.stack[-1]
             try:
