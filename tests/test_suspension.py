@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from durable_gen import durable
+from durable_gen._fibers import Fiber, Task
 from replays import log, place
 from stub import Stub, event, result
 
@@ -607,3 +608,39 @@ def test_generator_that_a_suspended_flow_goes_through_is_not_finalised():
     assert {"Status": "PENDING"} == handler(event())
     gc.collect()
     assert [] == ran
+
+
+# --- nothing of an invocation outlives it ------------------------------------------------------------
+
+
+def children_that_end(event, ctx):
+    for _ in range(3):
+        yield ctx.child("child", lambda child: child.step("step", int))
+
+
+def branches_that_wait(event, ctx):
+    yield ctx.map("map", range(3), lambda child, item: child.wait("hour", hours=1))
+
+
+def race_with_losers(event, ctx):
+    yield ctx.race(ctx.step("won", int), ctx.wait("lost", hours=1))
+    yield ctx.wait("hour", hours=1)
+
+
+@pytest.mark.parametrize("flow", [children_that_end, branches_that_wait, race_with_losers])
+def test_invocation_that_is_over_then_no_task_and_no_fiber_is_left_to_the_collector(flow):
+    """What the kernel made is freed at once: a warm function does not fill up between collections."""
+    stub = Stub()
+    handler = durable(backend=stub)(flow)
+    gc.collect()
+    gc.disable()
+    try:
+        before = set(map(id, made()))
+        handler(event())
+        assert [] == [one for one in made() if id(one) not in before]
+    finally:
+        gc.enable()
+
+
+def made():
+    return [one for one in gc.get_objects() if type(one) in (Fiber, Task)]

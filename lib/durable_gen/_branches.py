@@ -159,7 +159,7 @@ class Branching:
         virtual = _virtual(nesting)
         children: list[Child[Any]] = [
             Child(
-                _check.name(f"map-item-{i}" if item_name is None else item_name(item, i)),
+                f"map-item-{i}" if item_name is None else _check.name(item_name(item, i)),
                 flow,
                 (item,),
                 serde,

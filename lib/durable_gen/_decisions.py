@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
-from durable_gen._model import Action, Change, ErrorObject, Record, Status
+from durable_gen._model import Action, Change, ErrorObject, Record, Status, instant
 from durable_gen.errors import OperationFailed
 
 Wrapper = Callable[..., OperationFailed]
@@ -81,10 +80,10 @@ class Block:
     """Nothing to do until the service says more.
 
     Attributes:
-        until: when that will be, if it is known.
+        until: when that will be, in any form of the wire's, if it is known.
     """
 
-    until: datetime | None = None
+    until: Any = field(default=None, eq=instant)
 
 
 Decision = Resolve | Run | Emit | Spawn | Block

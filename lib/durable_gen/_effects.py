@@ -97,13 +97,7 @@ class Idle:
 
 @frozen
 class Park:
-    """Nothing can run until the service calls again.
-
-    Attributes:
-        until: when that will be, if it is known.
-    """
-
-    until: datetime | None
+    """Nothing can run until the service calls again."""
 
 
 @frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from inspect import isasyncgen, iscoroutine
 from types import CodeType, GeneratorType
 from typing import Any
@@ -42,8 +41,8 @@ class Fiber:
 
     def begin(self) -> Any:
         """Call the flow; gives its generator, or its value."""
-        (flow, *args), self.start = self.start, ()
-        return flow(*args)
+        start, self.start = self.start, ()
+        return start[0](*start[1:])
 
     @property
     def place(self) -> str:
@@ -116,11 +115,6 @@ class Task:
         return self.scope.parent_id
 
     @property
-    def branches(self) -> Sequence[Task]:
-        """The tasks of its branches."""
-        return () if self.team is None else self.team.branches
-
-    @property
     def place(self) -> str:
         """The user's line at which it is waited for."""
         task = self
@@ -128,11 +122,14 @@ class Task:
             task = task.owner
         return task.fiber.place if task.fiber is not None else "an unknown place"
 
-    @property
-    def bodies(self) -> list[Fiber]:
-        """The fibers that run inside it."""
-        tasks = [self, *self.branches]
-        return [task.body for task in tasks if task.body is not None]
+    def cut(self) -> list[Fiber]:
+        """Part with the fibers that run inside it: they know it, and would be garbage in a circle."""
+        bodies = [self.body] if self.body is not None else []
+        self.body = None
+        if self.team is not None:
+            bodies += [branch.body for branch in self.team.branches if branch.body is not None]
+            self.team.branches = []
+        return bodies
 
 
 def not_an_operation(fiber: Fiber, value: Any) -> UsageError:

@@ -86,19 +86,21 @@ class Kernel:
             late: whether the invocation's time is running out: then nothing more is begun.
         """
         if self.retreating:
-            return self._flush() if self.tasks.outbox else Park(None)
+            return self._flush() if self.tasks.outbox else Park()
         tasks = self.tasks
         tasks.now = now
         self._check()
-        while self.ready and self.outcome is None:
-            if tasks.outbox.full():
+        ready, outbox, execution = self.ready, tasks.outbox, self.execution
+        while ready and self.outcome is None:
+            if outbox.entries and outbox.full():
                 return self._flush()
-            who, value, error = self.ready.popleft()
+            who, value, error = ready.popleft()
             if isinstance(who, Task):
                 tasks.branch_ended(who, value, error)
             elif not who.dead:
                 self._turn(who, value, error)
-            self._check()
+            if execution.fatal is not None:
+                self._check()
         if self.outcome is not None:
             return self._flush() if tasks.outbox else Done(self.outcome)
         if late and tasks.retreat():
@@ -106,7 +108,7 @@ class Kernel:
             return self._flush()
         if calls := tasks.calls():
             alone = tasks.in_flight == 1 and calls[0].timeout is None
-            busy = tasks.outbox.answers or tasks.next_timer() is not None
+            busy = tasks.outbox.answers or tasks.timed
             alone = alone and not busy
             self.execution.beside |= not alone
             return Calls(calls, alone=alone)
@@ -114,7 +116,7 @@ class Kernel:
             return self._flush()
         if tasks.in_flight:
             return self._flush() if tasks.outbox else Idle(tasks.next_timer())
-        return self._flush() if tasks.outbox else Park(tasks.next_timer())
+        return self._flush() if tasks.outbox else Park()
 
     def resolve(self, call: Call, outcome: Outcome, draw: float) -> None:
         """Take in how a call ended.
@@ -151,14 +153,18 @@ class Kernel:
         return calls
 
     def remains(self) -> Iterator[Fiber]:
-        """List the fibers that nobody will resume, outer ones first."""
-        yield from self.tasks.lost
-        fibers = [self.root]
+        """Take the fibers that nobody will resume, outer ones first.
+
+        What they and their tasks know of one another is cut: it is garbage in circles otherwise.
+        """
+        fibers = [self.root, *reversed(self.tasks.lost)]
+        self.tasks.lost = []
         while fibers:
             fiber = fibers.pop()
             yield fiber
-            if fiber.waits is not None:
-                fibers += fiber.waits.bodies
+            task, fiber.waits, fiber.task = fiber.waits, None, None
+            if task is not None and (task.body is not None or task.team is not None):
+                fibers += task.cut()
 
     def forget(self) -> None:
         """Let go of the log: generators that are kept hold the execution, and need it no more."""
@@ -185,7 +191,7 @@ class Kernel:
             try:
                 if begins and not self._begin(fiber):
                     return
-                op = self._through(fiber, fiber.stack[-1], value, error)
+                op, id_ = self._through(fiber, fiber.stack[-1], value, error)
             finally:  # what follows is no code of the flow's
                 execution.floor = None
                 if lent is not None:
@@ -198,7 +204,7 @@ class Kernel:
             self._continue(fiber, None, problem)
         else:
             if op is not LATER:
-                self._yielded(fiber, op)
+                self._yielded(fiber, op, id_)
 
     def _begin(self, fiber: Fiber) -> bool:
         """Call a fiber's flow; tells whether there is a generator to drive."""
@@ -223,15 +229,15 @@ class Kernel:
 
     def _through(
         self, fiber: Fiber, generator: Any, value: Any, error: BaseException | None
-    ) -> Any:
+    ) -> tuple[Any, str | None]:
         """Send a generator on through what the log answers by itself, as most of a replay is.
 
         Nothing is begun there and nobody waits, so it takes no task. As long as no other fiber is
         ready, to go on with an answer at once is the same as to put it into the queue.
 
         Returns:
-            The first thing that it yields which takes more than that; LATER if others have their
-            turn first.
+            The first thing that it yields which takes more than that, with its id if that is known;
+            LATER if others have their turn first.
         """
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
@@ -242,12 +248,12 @@ class Kernel:
             leaf = leaves.get(type(op))
             others = scope.others is not None or scope.held is not None
             if leaf is None or scope.fresh is not op or others:
-                return op
+                return op, None
             position = scope.position + 1
             id_ = operation_id(prefix, position)
             raw = unread.pop(id_, None)
             if raw is None:
-                return op
+                return op, id_
             type_, sub_type, member = leaf
             try:
                 if (
@@ -258,12 +264,12 @@ class Kernel:
                     or raw.get("ParentId") != parent_id
                 ):
                     unread[id_] = raw
-                    return op
+                    return op, id_
                 ended = raw["EndTimestamp"]
                 text = None if member is None else raw[member]["Result"]
             except KeyError:  # it does not say all
                 unread[id_] = raw
-                return op
+                return op, id_
             scope.fresh, scope.position, scope.text = None, position, text
             if virtual:
                 scope.went_on(earlier=parked and id_ not in updated)
@@ -281,7 +287,7 @@ class Kernel:
                 register(scope, op, value)
             if ready or execution.fatal is not None:
                 ready.append((fiber, value, error))
-                return LATER
+                return LATER, None
 
     def _continue(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         if fiber.stack:
@@ -295,7 +301,7 @@ class Kernel:
         else:
             self._continue(fiber, value, None)
 
-    def _yielded(self, fiber: Fiber, op: Any) -> None:
+    def _yielded(self, fiber: Fiber, op: Any, id_: str | None) -> None:
         scope = fiber.scope
         if isinstance(op, GeneratorType):  # a subflow, run inline without growing Python's stack
             if _driven(op):
@@ -324,7 +330,7 @@ class Kernel:
                 self.tasks.look(fiber.waits)
             else:
                 scope.position += 1
-                id_ = operation_id(scope.prefix, scope.position)
+                id_ = id_ or operation_id(scope.prefix, scope.position)
                 fiber.waits = Task(op, kind, id_, scope, fiber)
                 self.tasks.begin(fiber.waits)
         except CheckpointFailed as fault:  # the workflow cannot mend the service

@@ -104,6 +104,16 @@ def differs(
 ) -> bool:
     """Tell whether a record contradicts what the code does; what it does not say cannot."""
     raw = record.raw
+    try:
+        if (
+            raw["Type"] == type_
+            and raw["SubType"] == sub_type
+            and raw["Name"] == name
+            and raw["ParentId"] == parent_id
+        ):
+            return False
+    except KeyError:  # it does not say all
+        pass
     if raw.get("Type") != type_:
         return True
     found = raw.get("Name") or None
@@ -165,4 +175,4 @@ def around(log: Log, prefix: str | None, position: int, did: str) -> str:
 
 def is_over(record: Record) -> bool:
     """Tell whether an operation has ended."""
-    return record.status in TERMINAL
+    return record.raw.get("Status") in TERMINAL

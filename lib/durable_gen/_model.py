@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
@@ -131,15 +131,15 @@ def instant(value: Any) -> datetime | None:
     """
     if value is None:
         return None
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        value = value.timestamp()
-    milliseconds = value if value > 1e11 else value * 1000  # 1e11 ms is 1973, 1e11 s is 5138
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=round(milliseconds))
+    if not isinstance(value, int | float):
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        value = at.timestamp()
+    milliseconds = round(value if value > 1e11 else value * 1000)  # 1e11 ms is 1973, 1e11 s is 5138
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
-@frozen
+@define
 class Record:
     """What the log says of one operation, read from the wire's dict as it is asked for."""
 
@@ -207,14 +207,14 @@ class Record:
         return self.details.get("Attempt") or 0
 
     @property
-    def next_attempt(self) -> datetime | None:
-        """When its next attempt is due."""
-        return instant(self.details.get("NextAttemptTimestamp"))
+    def next_attempt(self) -> Any:
+        """When its next attempt is due, in the wire's form."""
+        return self.details.get("NextAttemptTimestamp")
 
     @property
-    def scheduled_end(self) -> datetime | None:
-        """When a wait is over."""
-        return instant(self.details.get("ScheduledEndTimestamp"))
+    def scheduled_end(self) -> Any:
+        """When a wait is over, in the wire's form."""
+        return (self.raw.get("WaitDetails") or {}).get("ScheduledEndTimestamp")
 
     @property
     def replay_children(self) -> bool:

@@ -36,9 +36,8 @@ def park(fibers: Iterable[Fiber], why: str) -> None:
     for fiber in fibers:
         fiber.scope.over = fiber.scope.over or why
         for generator in reversed(fiber.stack):
-            chain = every(generator)
-            if any(guarded(one) or holds_guarded(one) for one in chain):
-                keep(chain)
+            if guarded(generator):
+                keep(every(generator))
             else:
                 generator.close()
         fiber.stack = []
@@ -55,14 +54,25 @@ def every(generator: Any) -> list[GeneratorType[Any, Any, Any]]:
 
 
 def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Tell whether a generator is suspended inside a `try` or `with`, or holds one that is.
+
+    It holds the one that it yields from, and those that its frame refers to, as of a `for`.
+    """
+    if has_guards(generator.gi_code) and inside(generator):
+        return True
+    for one in gc.get_referents(generator):
+        if type(one) is GeneratorType and one.gi_suspended and guarded(one):
+            return True
+    return False
+
+
+def inside(generator: GeneratorType[Any, Any, Any]) -> bool:
     """Tell whether a generator is suspended inside a `try` or `with` of its own.
 
     Its code's exception table tells: an entry that covers the current instruction and whose handler
     begins with PUSH_EXC_INFO. The table's other entries are the compiler's own; past one of those it
     is asked again, for an error goes on from the handler.
     """
-    if not any(guard for *_, guard in guards(generator.gi_code)):
-        return False  # most have none, and are not asked for a frame
     frame = generator.gi_frame
     if frame is None or frame.f_lasti < 0:
         return False
@@ -76,21 +86,18 @@ def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
     return False
 
 
-def holds_guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
-    """Tell whether a suspended frame holds a generator, as of a `for`, that is inside a `try`."""
-    return any(
-        isinstance(one, GeneratorType) and one.gi_suspended and (guarded(one) or holds_guarded(one))
-        for one in gc.get_referents(generator)
-        if one is not generator.gi_yieldfrom
-    )
-
-
 def handler(code: CodeType, at: int) -> tuple[int | None, bool]:
     """Find the handler of an instruction, and whether it is one of the user's."""
     for start, end, target, guard in guards(code):
         if start <= at < end:
             return target, guard
     return None, False
+
+
+@lru_cache(maxsize=512)
+def has_guards(code: CodeType) -> bool:
+    """Tell whether a function has a `try` or `with` at all; most have none."""
+    return any(guard for *_, guard in guards(code))
 
 
 @lru_cache(maxsize=512)

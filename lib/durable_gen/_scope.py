@@ -151,10 +151,12 @@ class Scope:
 
     def went_on(self, *, earlier: bool) -> None:
         """Note whether an earlier invocation went on from an operation that its flow has come to."""
+        self.earlier = earlier
         scope: Scope | None = self
-        while scope is not None:
-            scope.earlier = earlier
-            scope = scope.outer if scope.virtual else None
+        while scope is not None and scope.virtual:
+            scope = scope.outer
+            if scope is not None:
+                scope.earlier = earlier
 
     def now(self) -> datetime:
         """Read the execution's clock: when the last thing happened that this flow knows of."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import datetime
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 from attrs import evolve
@@ -36,6 +37,7 @@ from durable_gen._model import (
     Status,
     Type,
     Update,
+    instant,
     length,
 )
 from durable_gen._ops import (
@@ -99,7 +101,10 @@ class Tasks:
         self.outbox = Outbox()
         self.sent: list[Entry] = []
         self.waiting: dict[str, tuple[Task, ...]] = {}
-        self.timers: list[tuple[datetime, str]] = []
+        self.timed = 0  # tasks that wait for a timer
+        self.timers: list[Task] = []  # those that `due` does not know of yet
+        self.due: list[tuple[datetime, int, Any, Task]] = []
+        self.ticks = count()  # tells timers of the same instant apart
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
@@ -188,30 +193,33 @@ class Tasks:
             self._spawn(task, Spawn(), None)
             return
         record = self.log.read(task.id)
+        now = self.now
         if record is not None:
-            task.id = record.id  # the same text: one is kept instead of two
-        task.scope.went_on(
-            earlier=record is not None and (type(op) is CreateCallback or self._delivered(record))
-        )
-        if record is not None:
+            task.id = record.raw["Id"]  # the same text: one is kept instead of two
+            over = is_over(record)
+            earlier = type(op) is CreateCallback or (over and self._delivered(record))
+            task.scope.went_on(earlier=earlier)
             sub_type = kind.sub_type(op, self.execution.dialect)
             if differs(record, kind.type, sub_type, op.name, task.parent_id):
                 raise self.execution.fail(mismatch(task))
-            if is_over(record):
+            if over:
                 self.closed[task.id] = None
             if self.execution.hooks is not None:
                 self.execution.hooks.found(record)
         elif task.scope.again:
             raise self.execution.fail(mismatch(task))
         else:
+            task.scope.went_on(earlier=False)
             self._first(task)
-        # The service's clock may be ahead of ours: its timestamps have the last word.
-        now = max(self.now, task.scope.now()) if record is None and type(op) is Wait else self.now
+            if (
+                type(op) is Wait
+            ):  # the service's clock may be ahead: its timestamps have the last word
+                now = max(now, task.scope.now())
         self._follow(task, kind.decide(op, record, now), record)
 
     def _delivered(self, record: Record) -> bool:
-        """Tell whether an earlier invocation is known to have gone on from an operation that is over."""
-        return self.parked and is_over(record) and record.id not in self.execution.updated
+        """Tell of an operation that is over whether an earlier invocation is known to have gone on."""
+        return self.parked and record.id not in self.execution.updated
 
     def _first(self, task: Task) -> None:
         """Tell whoever listens of an operation that is come to for the first time."""
@@ -233,6 +241,8 @@ class Tasks:
                 decision: Decision = Resolve(task.text if kept is None else kept)
             else:
                 decision = task.kind.decide(task.op, record, self.now)
+            if type(decision) is not Block:
+                self._unblock(task)
             self._follow(task, decision, record)
         except CheckpointFailed as fault:  # the workflow cannot mend the service
             self.execution.fail(fault)
@@ -240,19 +250,17 @@ class Tasks:
             self.fail(task, error)
 
     def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
-        if not isinstance(decision, Block):
-            self._unblock(task)
         match decision:
+            case Block():
+                self._block(task, decision)
             case Resolve():
                 self._resolve(task, decision, record)
+            case Spawn():
+                self._spawn(task, decision, record)
             case Run():
                 self._call(task, decision, record)
             case Emit():
                 self._emit(task, decision)
-            case Spawn():
-                self._spawn(task, decision, record)
-            case Block():
-                self._block(task, decision)
 
     def _call(self, task: Task, decision: Run, record: Record | None) -> None:
         op, args = task.op, decision.args
@@ -293,8 +301,9 @@ class Tasks:
         if task not in tasks:
             self.waiting[task.id] = (*tasks, task)
         if decision.until is not None and task.until != decision.until:
+            self.timed += task.until is None
             task.until = decision.until
-            heappush(self.timers, (decision.until, task.id))
+            self.timers.append(task)
 
     def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
         op, outer = task.op, task.scope
@@ -312,12 +321,11 @@ class Tasks:
             return
         parent_id = task.id if task.recorded else task.parent_id
         name = "" if passes(op) else op.name  # the path has the operation's own name already
-        scope = Scope(
-            self.execution, outer, task.id, parent_id, name, task.index, batch=outer.batch
-        )
-        scope.again = outer.again or task.again
-        scope.virtual = not task.recorded and task.owner is None
-        scope.earlier = not task.recorded and _begun_before(task.owner)
+        scope = Scope(self.execution, outer, task.id, parent_id, name, task.index)
+        scope.again, scope.batch = outer.again or task.again, outer.batch
+        if not task.recorded:
+            scope.virtual = task.owner is None
+            scope.earlier = _begun_before(task.owner)
         task.body = inside(op, scope, self.context, task)
         self.ready.append((task.body, None, None))
 
@@ -401,18 +409,20 @@ class Tasks:
             one = tasks.pop()
             if one.over:
                 continue
+            body = one.body
+            if one.team is not None:
+                tasks += one.team.branches
             self._forget(one)
             self.closed[one.id] = None
             if one.calling is not None:
                 self.dropped.append(one.calling)
                 one.calling = None
                 self.in_flight -= 1
-            tasks += one.branches
-            if one.body is not None:
-                self.lost.append(one.body)
-                one.body.dead = True
-                if one.body.waits is not None:
-                    tasks.append(one.body.waits)
+            if body is not None:
+                self.lost.append(body)
+                body.dead = True
+                if body.waits is not None:
+                    tasks.append(body.waits)
 
     # --- ends -----------------------------------------------------------------------------------
 
@@ -517,10 +527,14 @@ class Tasks:
 
     def _forget(self, task: Task) -> None:
         task.over = True
+        if task.body is not None or task.team is not None:
+            task.cut()
         self._unblock(task)
 
     def _unblock(self, task: Task) -> None:
-        task.until = None
+        if task.until is not None:
+            task.until = None
+            self.timed -= 1
         tasks = self.waiting.pop(task.id, ())
         if left := tuple(one for one in tasks if one is not task):
             self.waiting[task.id] = left
@@ -555,13 +569,14 @@ class Tasks:
 
     def next_timer(self) -> datetime | None:
         """Say when the next of the service's timers is due."""
-        timers = self.timers
-        while timers:
-            until, id_ = timers[0]
-            if any(task.until == until for task in self.waiting.get(id_, ())):
-                return until
-            heappop(timers)  # it went on meanwhile
-        return None
+        due = self.due
+        timers, self.timers = self.timers, []
+        for task in timers:
+            if (until := instant(task.until)) is not None:
+                heappush(due, (until, next(self.ticks), task.until, task))
+        while due and due[0][3].until != due[0][2]:  # it went on meanwhile
+            heappop(due)
+        return due[0][0] if due else None
 
 
 def _at_most_once(op: Op[Any]) -> bool:
@@ -598,7 +613,11 @@ def inside(
     """
     if op.borrowed is not None:
         return Fiber(scope, (_same, op.borrowed), task, lent=op.args[0])
-    args = [_handed(one, scope) for one in op.args]
+    args = op.args
+    for one in args:
+        if isinstance(one, Op):
+            args = tuple(_handed(one, scope) for one in args)
+            break
     return Fiber(scope, (op.flow, context(scope), *args), task)
 
 

@@ -270,14 +270,16 @@ class Context(Branching):
         Raises:
             UsageError: it is under 1 second or over 366 days.
         """
-        if isinstance(name, int | float | timedelta):
+        if type(name) is not str and isinstance(name, int | float | timedelta):
             msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
             raise UsageError(msg)
         name = _check.name(name)
-        total: float = 0
+        total: float = seconds
         if duration is None and type(seconds) is type(minutes) is type(hours) is type(days) is int:
-            total = seconds + minutes * 60 + hours * 3600 + days * 86400
+            if minutes or hours or days:
+                total += minutes * 60 + hours * 3600 + days * 86400
         else:
+            total = 0
             units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
             for amount, unit in units:
                 if amount:

@@ -1,0 +1,115 @@
+"""What the Python sides share: a service that answers at once, Lambda's context, the event, the clock.
+
+It is given to every SDK in the place of its boto3 client, so all of them do what they do up to there.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:bench"
+ARN = f"{FUNCTION}:1/durable-execution/bench/run"
+NOW = 1_700_000_000_000  # milliseconds since the epoch
+
+
+class Stub:
+    """A service that keeps what it is sent, and answers after `latency` seconds."""
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.latency = latency
+        self.calls = self.threads = 0
+        self.updates: list[dict[str, Any]] = []
+
+    def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Take in updates."""
+        self.calls += 1
+        self.updates += request["Updates"]
+        self.threads = max(self.threads, threading.active_count())
+        if self.latency:
+            time.sleep(self.latency)
+        return {"CheckpointToken": f"t{self.calls}", "NewExecutionState": {"Operations": []}}
+
+    def get_durable_execution_state(self, **_: Any) -> dict[str, Any]:
+        """Have no more pages."""
+        return {"Operations": []}
+
+
+class LambdaContext:
+    """What Lambda gives with an event, of an invocation that has 15 minutes left."""
+
+    aws_request_id = "request"
+    function_name = "bench"
+    function_version = "1"
+    invoked_function_arn = FUNCTION
+    memory_limit_in_mb = 512
+    log_group_name = log_stream_name = "bench"
+    identity = client_context = tenant_id = None
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Have 15 minutes left."""
+        return 900_000
+
+
+def event(payload: Any, operations: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Make an invocation's event, as it comes decoded from Lambda's JSON."""
+    execution = {
+        "Id": "execution",
+        "Type": "EXECUTION",
+        "Status": "STARTED",
+        "StartTimestamp": NOW,
+        "ExecutionDetails": {"InputPayload": json.dumps(payload)},
+    }
+    made = {
+        "DurableExecutionArn": ARN,
+        "CheckpointToken": "t0",
+        "InitialExecutionState": {"Operations": [execution, *operations], "NextMarker": ""},
+    }
+    return json.loads(json.dumps(made))  # type: ignore[no-any-return]
+
+
+DETAILS = {"STEP": "StepDetails", "CONTEXT": "ContextDetails"}
+ENDED = {"SUCCEED": "SUCCEEDED", "START": "STARTED"}
+
+
+def records(updates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make of updates the records that the service would keep."""
+    made: dict[str, dict[str, Any]] = {}
+    for update in updates:
+        record = made.setdefault(update["Id"], {"StartTimestamp": NOW})
+        kept = ("Id", "ParentId", "Type", "SubType", "Name")
+        record |= {key: update[key] for key in kept if update.get(key)}
+        record["Status"] = ENDED[update["Action"]]
+        if update["Action"] == "SUCCEED":
+            record["EndTimestamp"] = NOW
+            details = {"Result": update.get("Payload")}
+            if update["Type"] == "STEP":
+                details["Attempt"] = 1
+            record[DETAILS[update["Type"]]] = details
+        if update["Type"] == "WAIT":
+            record["WaitDetails"] = {"ScheduledEndTimestamp": NOW * 2}
+    return list(made.values())
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Take the seconds of a run, after the garbage of what was before it."""
+    gc.collect()
+    began = time.perf_counter()
+    found = run()
+    return time.perf_counter() - began, found
+
+
+def serve(works: dict[str, Callable[..., dict[str, Any]]]) -> None:
+    """Do the works that are asked for on standard input, a line of JSON each, until it ends."""
+    out, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        asked = json.loads(line)
+        name = asked.pop("work")
+        answer = works[name](**asked) if name in works else None
+        print(json.dumps(answer), file=out, flush=True)
