@@ -535,9 +535,9 @@ class Tasks:
         if task.until is not None:
             task.until = None
             self.timed -= 1
-        tasks = self.waiting.pop(task.id, ())
-        if left := tuple(one for one in tasks if one is not task):
-            self.waiting[task.id] = left
+        tasks = self.waiting.pop(task.id, None)
+        if tasks is not None and tasks != (task,):
+            self.waiting[task.id] = tuple(one for one in tasks if one is not task)
 
     # --- updates --------------------------------------------------------------------------------
 
