@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.sides.stub import LambdaContext, Stub, event, records, serve, timed
+from benchmarks.sides.stub import Fact, LambdaContext, Stub, event, log_of, serve, timed
 from durable_gen import Context, durable
 
 logging.disable(logging.CRITICAL)
+PENDING = {"Status": "PENDING"}
 
 
 def invoked(flow: Callable[..., Any], given: Any, stub: Stub) -> tuple[float, dict[str, Any]]:
-    """Time one invocation."""
+    """Time one invocation: its seconds, and its envelope."""
     handler = durable(backend=stub)(flow)
-    seconds, envelope = timed(lambda: handler(given, LambdaContext()))
-    return seconds, envelope
+    return timed(lambda: handler(given, LambdaContext()))
 
 
 def ended(envelope: dict[str, Any], result: Any) -> None:
@@ -28,7 +29,17 @@ def ended(envelope: dict[str, Any], result: Any) -> None:
     assert envelope == {"Status": "SUCCEEDED", "Result": str(result)}, envelope
 
 
-# Steps, one after another
+def traced(flow: Callable[..., Any], given: Any, stub: Stub) -> tuple[float, dict[str, Any]]:
+    """Measure the memory that one invocation takes at its highest beside its event: bytes."""
+    handler = durable(backend=stub)(flow)
+    tracemalloc.start()
+    envelope = handler(given, LambdaContext())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, envelope
+
+
+# --- steps, one after another ------------------------------------------------------------------------
 
 
 def value(number: int) -> dict[str, Any]:
@@ -37,7 +48,7 @@ def value(number: int) -> dict[str, Any]:
 
 
 def steps(count: int, ctx: Context) -> Any:
-    """Run so many steps."""
+    """Run so many steps, and look at what they gave."""
     seen = 0
     for number in range(count):
         found = yield ctx.step(f"s{number}", value, number)
@@ -46,20 +57,20 @@ def steps(count: int, ctx: Context) -> Any:
 
 
 def batched(count: int, ctx: Context) -> Any:
-    """Run so many steps, whose checkpoints are shared."""
+    """Run so many steps whose checkpoints are shared."""
     with ctx.batch():
         return (yield from steps(count, ctx))
 
 
 @functools.cache
-def log_of(count: int) -> list[dict[str, Any]]:
-    """Run so many steps, and keep the records."""
-    stub = Stub()
+def log_of_steps(count: int) -> str:
+    """Run so many steps, and make the log of it."""
+    stub = Stub(keep=True)
     ended(invoked(steps, event(count), stub)[1], count)
-    return records(stub.updates)
+    return log_of(stub.updates)
 
 
-def nothing() -> dict[str, Any]:
+def nothing() -> Fact:
     """Invoke a workflow that has nothing to do."""
     stub = Stub()
     seconds, envelope = invoked(steps, event(0), stub)
@@ -68,28 +79,40 @@ def nothing() -> dict[str, Any]:
     return {"seconds": seconds}
 
 
-def replay(count: int) -> dict[str, Any]:
+def replay(count: int) -> Fact:
     """Replay so many steps."""
     stub = Stub()
-    seconds, envelope = invoked(steps, event(count, log_of(count)), stub)
+    seconds, envelope = invoked(steps, event(count, log_of_steps(count)), stub)
     ended(envelope, count)
     assert stub.calls == 0
     return {"seconds": seconds}
 
 
-def live(count: int, latency: float = 0.0, batch: bool = False) -> dict[str, Any]:
+def live(count: int, latency: float = 0.0, batch: bool = False) -> Fact:
     """Run so many steps."""
     stub = Stub(latency)
     seconds, envelope = invoked(batched if batch else steps, event(count), stub)
     ended(envelope, count)
-    assert len(stub.updates) == 2 * count
+    assert stub.count == 2 * count
     return {"seconds": seconds, "calls": stub.calls}
 
 
-# A map
+def memory(count: int) -> Fact:
+    """Replay so many steps, and measure its memory beside that of the decoded event: bytes."""
+    log = log_of_steps(count)
+    tracemalloc.start()
+    given = event(count, log)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    peak, envelope = traced(steps, given, Stub())
+    ended(envelope, count)
+    return {"event": size, "peak": size + peak}
 
 
-def fan_out(count: int, kind: str, latency: float = 0.0, working: float = 0.0) -> dict[str, Any]:
+# --- fan-outs -------------------------------------------------------------------------------------------
+
+
+def fan_out(count: int, kind: str = "sync", latency: float = 0.0, working: float = 0.0) -> Fact:
     """Map so many items, with one step each."""
 
     def double(item: int) -> int:
@@ -104,21 +127,19 @@ def fan_out(count: int, kind: str, latency: float = 0.0, working: float = 0.0) -
 
     fn = double if kind == "sync" else double_later
 
-    def flow(count: int, ctx: Context) -> Any:
-        def one(child: Context, item: int) -> Any:
-            return (yield child.step("double", fn, item))
+    def one(child: Context, item: int) -> Any:
+        return (yield child.step("double", fn, item))
 
-        found = yield ctx.map("map", range(count), one)
-        return sum(found.values)
+    def flow(count: int, ctx: Context) -> Any:
+        return sum((yield ctx.map("map", range(count), one)).values)
 
     stub = Stub(latency)
     seconds, envelope = invoked(flow, event(count), stub)
     ended(envelope, count * (count - 1))
-    facts = {"calls": stub.calls, "updates": len(stub.updates), "threads": stub.threads - 1}
-    return {"seconds": seconds, **facts}
-
-
-# What waits
+    # The main thread is no worker.
+    return {"seconds": seconds, "calls": stub.calls, "updates": stub.count} | {
+        "threads": max(0, stub.threads - 1)
+    }
 
 
 def parked(count: int, ctx: Context) -> Any:
@@ -132,112 +153,82 @@ def parked(count: int, ctx: Context) -> Any:
 
 
 @functools.cache
-def log_of_parked(count: int) -> tuple[dict[str, Any], ...]:
+def log_of_parked(count: int) -> str:
+    """Park so many branches, and make the log of it: the wait of one is over."""
+    stub = Stub(keep=True)
+    assert invoked(parked, event(count), stub)[1] == PENDING
+    log = json.loads(log_of(stub.updates))
+    waits = [record for record in log if record["Type"] == "WAIT"]
+    assert len(waits) == count
+    waits[count // 2]["Status"] = "SUCCEEDED"
+    return json.dumps(log)
+
+
+def park(count: int) -> Fact:
+    """Park so many branches."""
     stub = Stub()
-    assert invoked(parked, event(count), stub)[1] == {"Status": "PENDING"}
-    return tuple(records(stub.updates))
+    seconds, envelope = invoked(parked, event(count), stub)
+    assert envelope == PENDING
+    return {"seconds": seconds, "calls": stub.calls}
 
 
-def resume(count: int, traced: bool = False) -> dict[str, Any]:
-    """Resume one of so many branches that wait; its step is run, and the rest wait on."""
-    log = log_of_parked(count)
-    given = event(count, log)
-    hour = [raw for raw in given["InitialExecutionState"]["Operations"] if raw["Type"] == "WAIT"]
-    assert len(hour) == count
-    hour[count // 2]["Status"] = "SUCCEEDED"
-    stub = Stub()
-    if traced:
-        tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    seconds, envelope = invoked(parked, given, stub)
-    peak = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    assert envelope == {"Status": "PENDING"}, envelope
-    facts = {"calls": stub.calls, "operations": len(log)}
-    return {"seconds": seconds, "bytes": peak / count if traced else 0, **facts}
+def resume(count: int, trace: bool = False) -> Fact:
+    """Resume one of so many branches that wait: its step is run, and the others wait on."""
+    stub, given = Stub(), event(count, log_of_parked(count))
+    found, envelope = (traced if trace else invoked)(parked, given, stub)
+    assert envelope == PENDING
+    assert stub.count == 3  # the step's start and end, and the branch's end
+    return {"bytes" if trace else "seconds": found}
 
 
-def begin(count: int, traced: bool = False) -> dict[str, Any]:
-    stub = Stub()
-    given = event(count)
-    if traced:
-        tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    seconds, envelope = invoked(parked, given, stub)
-    peak = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    return {"seconds": seconds, "bytes": peak / count, "calls": stub.calls}
+# --- children -------------------------------------------------------------------------------------------
 
 
-# Nested children
+def child(ctx: Context, left: int) -> Any:
+    """Run a child in a child, so deep."""
+    if not left:
+        return (yield ctx.step("last", value, 0))["i"]
+    return 1 + (yield ctx.child("next", child, left - 1))
 
 
-def nested(depth: int) -> dict[str, Any]:
+def deep(depth: int, ctx: Context) -> Any:
     """Run children in one another, so deep."""
-
-    def child(ctx: Context, left: int) -> Any:
-        if not left:
-            return (yield ctx.step("last", value, 0))["i"]
-        return 1 + (yield ctx.child("next", child, left - 1))
-
-    def flow(depth: int, ctx: Context) -> Any:
-        return (yield ctx.child("next", child, depth))
-
-    stub = Stub()
-    seconds, envelope = invoked(flow, event(depth), stub)
-    ended(envelope, depth)
-    again = Stub()
-    back, envelope = invoked(flow, event(depth, records(stub.updates)), again)
-    ended(envelope, depth)
-    return {"seconds": seconds, "replay": back}
+    return 1 + (yield ctx.child("next", child, depth - 1))
 
 
-def wide(count: int) -> dict[str, Any]:
-    """Run so many children one after another."""
+def one_step(ctx: Context, number: int) -> Any:
+    """Be a child of one step."""
+    return (yield ctx.step("only", value, number))["i"]
 
-    def child(ctx: Context, number: int) -> Any:
-        return (yield ctx.step("only", value, number))["i"]
 
-    def flow(count: int, ctx: Context) -> Any:
-        seen = 0
-        for number in range(count):
-            seen += (yield ctx.child("child", child, number)) == number
-        return seen
+def wide(count: int, ctx: Context) -> Any:
+    """Run so many children, one after another."""
+    seen = 0
+    for number in range(count):
+        seen += (yield ctx.child("child", one_step, number)) == number
+    return seen
 
-    stub = Stub()
+
+def children(count: int, shape: str) -> Fact:
+    """Run so many children, and replay them as if none had ended: seconds of both."""
+    flow, stub, again = deep if shape == "deep" else wide, Stub(keep=True), Stub()
     seconds, envelope = invoked(flow, event(count), stub)
     ended(envelope, count)
-    again = Stub()
-    back, envelope = invoked(flow, event(count, records(stub.updates)), again)
+    open_ = [one for one in stub.updates if one["Type"] == "STEP" or one["Action"] == "START"]
+    back, envelope = invoked(flow, event(count, log_of(open_)), again)
     ended(envelope, count)
     return {"seconds": seconds, "replay": back}
 
 
-def memory(count: int) -> dict[str, Any]:
-    """Replay so many steps, and take the memory at its highest beside the event's."""
-    tracemalloc.start()
-    log = log_of(count)
-    before = tracemalloc.get_traced_memory()[0]
-    given = event(count, log)
-    size = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.reset_peak()
-    envelope = durable(backend=Stub())(steps)(given, LambdaContext())
-    peak = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    ended(envelope, count)
-    return {"event": size, "peak": peak}
-
-
-WORKS: dict[str, Callable[..., dict[str, Any]]] = {
+WORKS: dict[str, Callable[..., Fact]] = {
     "nothing": nothing,
     "replay": replay,
     "live": live,
-    "map": fan_out,
-    "resume": resume,
-    "begin": begin,
-    "nested": nested,
-    "wide": wide,
     "memory": memory,
+    "map": fan_out,
+    "park": park,
+    "resume": resume,
+    "children": children,
 }
 
 if __name__ == "__main__":

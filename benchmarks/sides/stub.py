@@ -1,6 +1,6 @@
-"""What the Python sides share: a service that answers at once, Lambda's context, the event, the clock.
+"""What the Python sides share: a service that answers at once, Lambda's context, events, the clock.
 
-It is given to every SDK in the place of its boto3 client, so all of them do what they do up to there.
+The service stands in the place of the SDK's boto3 client, so each SDK does all that it does up to there.
 """
 
 from __future__ import annotations
@@ -16,21 +16,30 @@ from typing import Any
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:bench"
 ARN = f"{FUNCTION}:1/durable-execution/bench/run"
 NOW = 1_700_000_000_000  # milliseconds since the epoch
+Fact = dict[str, Any]
 
 
 class Stub:
-    """A service that keeps what it is sent, and answers after `latency` seconds."""
+    """A service that takes in updates, and answers after `latency` seconds.
 
-    def __init__(self, latency: float = 0.0) -> None:
+    Args:
+        latency: seconds that each call takes.
+        keep: whether the updates are kept.
+    """
+
+    def __init__(self, latency: float = 0.0, *, keep: bool = False) -> None:
         self.latency = latency
-        self.calls = self.threads = 0
+        self.keep = keep
+        self.calls = self.count = self.threads = 0
         self.updates: list[dict[str, Any]] = []
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Take in updates."""
         self.calls += 1
-        self.updates += request["Updates"]
+        self.count += len(request["Updates"])
         self.threads = max(self.threads, threading.active_count())
+        if self.keep:
+            self.updates += request["Updates"]
         if self.latency:
             time.sleep(self.latency)
         return {"CheckpointToken": f"t{self.calls}", "NewExecutionState": {"Operations": []}}
@@ -53,12 +62,17 @@ class LambdaContext:
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        """Have 15 minutes left."""
+        """Tell how much time is left."""
         return 900_000
 
 
-def event(payload: Any, operations: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
-    """Make an invocation's event, as it comes decoded from Lambda's JSON."""
+def event(payload: Any, log: str = "[]") -> dict[str, Any]:
+    """Make an invocation's event, as it comes decoded from Lambda's JSON.
+
+    Args:
+        payload: what the execution was started with.
+        log: its operations' records, as JSON.
+    """
     execution = {
         "Id": "execution",
         "Type": "EXECUTION",
@@ -66,35 +80,31 @@ def event(payload: Any, operations: Iterable[dict[str, Any]] = ()) -> dict[str, 
         "StartTimestamp": NOW,
         "ExecutionDetails": {"InputPayload": json.dumps(payload)},
     }
-    made = {
+    return {
         "DurableExecutionArn": ARN,
         "CheckpointToken": "t0",
-        "InitialExecutionState": {"Operations": [execution, *operations], "NextMarker": ""},
+        "InitialExecutionState": {"Operations": [execution, *json.loads(log)], "NextMarker": ""},
     }
-    return json.loads(json.dumps(made))  # type: ignore[no-any-return]
 
 
 DETAILS = {"STEP": "StepDetails", "CONTEXT": "ContextDetails"}
-ENDED = {"SUCCEED": "SUCCEEDED", "START": "STARTED"}
 
 
-def records(updates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Make of updates the records that the service would keep."""
+def log_of(updates: Iterable[dict[str, Any]]) -> str:
+    """Make of updates the records that the service would keep, as JSON."""
     made: dict[str, dict[str, Any]] = {}
     for update in updates:
-        record = made.setdefault(update["Id"], {"StartTimestamp": NOW})
+        record = made.setdefault(update["Id"], {"StartTimestamp": NOW, "Status": "STARTED"})
         kept = ("Id", "ParentId", "Type", "SubType", "Name")
         record |= {key: update[key] for key in kept if update.get(key)}
-        record["Status"] = ENDED[update["Action"]]
         if update["Action"] == "SUCCEED":
-            record["EndTimestamp"] = NOW
-            details = {"Result": update.get("Payload")}
+            details = {"Result": update.get("Payload"), **update.get("ContextOptions", {})}
             if update["Type"] == "STEP":
                 details["Attempt"] = 1
-            record[DETAILS[update["Type"]]] = details
+            record |= {"Status": "SUCCEEDED", "EndTimestamp": NOW, DETAILS[update["Type"]]: details}
         if update["Type"] == "WAIT":
             record["WaitDetails"] = {"ScheduledEndTimestamp": NOW * 2}
-    return list(made.values())
+    return json.dumps(list(made.values()))
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, Any]:
@@ -105,11 +115,9 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - began, found
 
 
-def serve(works: dict[str, Callable[..., dict[str, Any]]]) -> None:
+def serve(works: dict[str, Callable[..., Fact]]) -> None:
     """Do the works that are asked for on standard input, a line of JSON each, until it ends."""
     out, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         asked = json.loads(line)
-        name = asked.pop("work")
-        answer = works[name](**asked) if name in works else None
-        print(json.dumps(answer), file=out, flush=True)
+        print(json.dumps(works[asked.pop("work")](**asked)), file=out, flush=True)

@@ -23,7 +23,7 @@ from durable_gen._ops import (
     Step,
     label,
 )
-from durable_gen._serde import Json, Serde, SerdeInfo, json_of, quickly, returned
+from durable_gen._serde import Json, Serde, SerdeInfo, fits, json_of, returned, simple
 from durable_gen.errors import (
     DeserializationError,
     PayloadTooLarge,
@@ -33,6 +33,8 @@ from durable_gen.errors import (
 
 JSON = Json()
 FUNCTIONS = {Step: "fn", Condition: "check", Child: "flow"}  # whose annotation tells a value's type
+UNKNOWN = object()
+MEMO = 1_000  # functions in a memo: flows that make new ones all the time must not fill it
 OUTSIDE = (CreateCallback, Invoke)  # who answers these knows no serde of ours
 NAMES = {str: "text", list: "a list"}
 
@@ -172,20 +174,21 @@ class Values:
         self, op: Op[Any], value: Any, operation_id: str, attempt: int, *, kept: bool = True
     ) -> str:
         """Encode what an operation gives."""
-        if self._simple(op) and (text := json_of(value)) is not None:
+        if self._hint(op) is Any and (text := json_of(value)) is not None:
             return text
         info = self._info(op, operation_id, attempt, kept=kept)
         return _written(self._serde(op), value, info)
 
     def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
         """Decode what an operation gives."""
-        if type(op) is Step and op.serde is None and op.returns is None and self.default is JSON:
-            try:  # most are so, and need to know nothing more
-                if self.memo.get(op.fn) is Any:
-                    return orjson.loads(text)
-                return quickly(text, op.fn, self.memo)
-            except (ValueError, TypeError):
-                pass  # then it is worth to say why
+        try:  # most are simple, and need to know nothing more
+            plain = type(op) is Step and op.serde is None and op.returns is None
+            if plain and self.memo.get(op.fn) is Any:
+                return orjson.loads(text)
+            if (hint := self._hint(op)) is not None and fits(value := orjson.loads(text), hint):
+                return value
+        except (ValueError, TypeError):
+            pass  # then it is worth to say why
         info = self._info(op, operation_id)
         try:
             return self._serde(op).loads(text, info)
@@ -209,14 +212,21 @@ class Values:
         """Encode what the handler returns, as JSON."""
         return JSON.dumps(value, SerdeInfo("the handler's result", returned(flow), "", self.arn))
 
-    def _simple(self, op: Op[Any]) -> bool:
-        """Tell whether what an operation gives may be any JSON, and is known to be."""
-        if type(op) is not Step or op.serde is not None or op.returns is not None:
-            return False
+    def _hint(self, op: Any) -> Any:
+        """Find how what an operation gives is checked, as `simple` says; None where it is not simple."""
+        member = FUNCTIONS.get(type(op))
+        if member is None or op.serde is not None or op.returns is not None:
+            return None
+        function = getattr(op, member)
         try:
-            return self.default is JSON and self.memo.get(op.fn) is Any
+            hint = self.memo.get(function, UNKNOWN)
+            if hint is UNKNOWN:
+                hint = simple(function) if self.default is JSON else None
+                if len(self.memo) < MEMO:
+                    self.memo[function] = hint
         except TypeError:  # a function that cannot be hashed
-            return False
+            return None
+        return hint
 
     def _serde(self, op: Any) -> Serde:
         if type(op) is CallbackResult:

@@ -82,7 +82,7 @@ class Json:
             SerializationError: it cannot; the text names the path in the value.
         """
         if plain(info.type):
-            if not _fits(value, info.type):
+            if not fits(value, info.type):
                 msg = (
                     f"{info.what}: {shown(value)} cannot be stored as {_name(info.type)}, which its "
                     "annotation names"
@@ -123,7 +123,7 @@ class Json:
         why = None
         if not plain(info.type):
             made, why = _structured(value, info.type)
-        elif not _fits(value, info.type):
+        elif not fits(value, info.type):
             why = f"it is {shown(value)}"
         if why is not None:
             msg = f"{info.what}: the stored value does not fit {_name(info.type)}: {why}"
@@ -131,7 +131,7 @@ class Json:
         return made
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
     """Tell whether a value is of a scalar type that is asked for."""
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
@@ -297,7 +297,6 @@ ITERATORS = (collections.abc.Iterator, collections.abc.Iterable)
 SCALARS = frozenset({Any, None, type(None), object, str, int, float, bool, dict, list})
 CHECKED = (str, int, float, bool)
 UNKNOWN = object()
-MEMO = 1_000  # functions in a memo: flows that make new ones all the time must not fill it
 _returns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _simple: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
@@ -356,29 +355,6 @@ def simple(function: Callable[..., Any]) -> Any:
         known = (hint if hint in CHECKED else Any) if plain(hint) else None
         _simple[function] = known
     return known
-
-
-def quickly(text: str, function: Callable[..., Any], memo: dict[Any, Any]) -> Any:
-    """Read from JSON what a function returned, where that is simple.
-
-    Args:
-        text: the JSON.
-        function: the function.
-        memo: what is known of functions; for the caller to keep.
-
-    Raises:
-        ValueError: it is not, or the text is no such value; `Json.loads` says why.
-    """
-    hint = memo.get(function, UNKNOWN)
-    if hint is UNKNOWN:
-        hint = simple(function)
-        if len(memo) < MEMO:
-            memo[function] = hint
-    if hint is Any:
-        return orjson.loads(text)
-    if hint is None or not _fits(value := orjson.loads(text), hint):
-        raise ValueError
-    return value
 
 
 def _returned(function: Callable[..., Any]) -> Any:
