@@ -18,9 +18,14 @@ logging.disable(logging.CRITICAL)
 PENDING = {"Status": "PENDING"}
 
 
+def handler_of(flow: Callable[..., Any], stub: Stub) -> Any:
+    """Make a Lambda handler of a flow of a number."""
+    return durable(backend=stub)(lambda given, ctx: flow(given["count"], ctx))
+
+
 def invoked(flow: Callable[..., Any], given: Any, stub: Stub) -> tuple[float, dict[str, Any]]:
     """Time one invocation: its seconds, and its envelope."""
-    handler = durable(backend=stub)(flow)
+    handler = handler_of(flow, stub)
     return timed(lambda: handler(given, LambdaContext()))
 
 
@@ -31,7 +36,7 @@ def ended(envelope: dict[str, Any], result: Any) -> None:
 
 def traced(flow: Callable[..., Any], given: Any, stub: Stub) -> tuple[float, dict[str, Any]]:
     """Measure the memory that one invocation takes at its highest beside its event: bytes."""
-    handler = durable(backend=stub)(flow)
+    handler = handler_of(flow, stub)
     tracemalloc.start()
     envelope = handler(given, LambdaContext())
     peak = tracemalloc.get_traced_memory()[1]

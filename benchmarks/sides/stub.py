@@ -66,19 +66,19 @@ class LambdaContext:
         return 900_000
 
 
-def event(payload: Any, log: str = "[]") -> dict[str, Any]:
+def event(count: int, log: str = "[]") -> dict[str, Any]:
     """Make an invocation's event, as it comes decoded from Lambda's JSON.
 
     Args:
-        payload: what the execution was started with.
+        count: what the execution was started with.
         log: its operations' records, as JSON.
     """
     execution = {
-        "Id": "execution",
+        "Id": ARN.rpartition("/")[2],
         "Type": "EXECUTION",
         "Status": "STARTED",
         "StartTimestamp": NOW,
-        "ExecutionDetails": {"InputPayload": json.dumps(payload)},
+        "ExecutionDetails": {"InputPayload": json.dumps({"count": count})},
     }
     return {
         "DurableExecutionArn": ARN,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from datetime import datetime, timedelta
+from types import FunctionType, GeneratorType
 from typing import Any
 
 from durable_gen._model import MAX_DURATION, MAX_TIMEOUT
@@ -12,6 +14,20 @@ from durable_gen.errors import UsageError
 
 MAX_NAME = 256  # characters (service model: OperationName)
 NAME = f"an operation's name must be 1 to {MAX_NAME} printable ASCII characters"
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether a function is `async def`, or marked as if it were."""
+    if type(function) is FunctionType and not function.__dict__:  # most are; `inspect` looks at all
+        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+    return inspect.iscoroutinefunction(function)
+
+
+def is_awaitable(value: Any) -> bool:
+    """Tell whether a value is to be awaited."""
+    if isinstance(value, GeneratorType):
+        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return hasattr(type(value), "__await__")
 
 
 def name(value: str | None) -> str | None:

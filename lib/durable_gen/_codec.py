@@ -179,7 +179,7 @@ class Values:
         info = self._info(op, operation_id, attempt, kept=kept)
         return _written(self._serde(op), value, info)
 
-    def loads(self, op: Op[Any], text: str, operation_id: str) -> Any:
+    def loads(self, op: Any, text: str, operation_id: str) -> Any:
         """Decode what an operation gives."""
         try:  # most are simple, and need to know nothing more
             plain = type(op) is Step and op.serde is None and op.returns is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from durable_gen._budget import Meter
+from durable_gen._check import is_async, is_awaitable
 from durable_gen._effects import Call
 from durable_gen._failure import describe
 from durable_gen._fibers import Task
@@ -279,7 +279,7 @@ def _around(
         except Exception as error:
             end(info, error)
             raise
-        if inspect.isawaitable(value):  # a plain function that made a coroutine
+        if is_awaitable(value):  # a plain function that made a coroutine
             return awaited(info, value)
         end(info)
         return value
@@ -287,4 +287,4 @@ def _around(
     async def watched(*args: Any) -> Any:
         return await awaited(begin(), fn(*args))
 
-    return watched if inspect.iscoroutinefunction(fn) else run
+    return watched if is_async(fn) else run

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from inspect import isawaitable
 from types import AsyncGeneratorType, CodeType, GeneratorType
 from typing import Any
 
+from durable_gen._check import is_awaitable
 from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park
 from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven, used_up
 from durable_gen._ids import operation_id
-from durable_gen._kinds import LEAVES, TABLE
+from durable_gen._kinds import LEAVES, TABLE, context
 from durable_gen._log import Log
 from durable_gen._misfits import unread
 from durable_gen._model import (
@@ -43,6 +43,7 @@ from durable_gen._tasks import Tasks
 from durable_gen._values import Values, register
 from durable_gen.errors import CheckpointFailed, DeserializationError, UsageError
 
+CONTEXT = "CONTEXT"
 LATER = object()  # instead of what a generator yielded: it goes on when it is its turn
 
 
@@ -242,7 +243,7 @@ class Kernel:
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
         virtual, prefix, parent_id = scope.virtual, scope.prefix, scope.parent_id
-        parked, updated = self.tasks.parked, execution.updated
+        parked, updated, closed = self.tasks.parked, execution.updated, self.tasks.closed
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
             leaf = leaves.get(type(op))
@@ -255,21 +256,26 @@ class Kernel:
             if raw is None:
                 return op, id_
             type_, sub_type, member = leaf
+            if sub_type is None:
+                sub_type = context.CHILD.sub_type(op, execution.dialect)
             try:
-                if (
-                    raw["Status"] != "SUCCEEDED"
-                    or raw["Type"] != type_
-                    or raw["SubType"] != sub_type
-                    or raw["Name"] != op.name
-                    or raw.get("ParentId") != parent_id
-                ):
-                    unread[id_] = raw
-                    return op, id_
+                plain = (
+                    raw["Status"] == "SUCCEEDED"
+                    and raw["Type"] == type_
+                    and raw["SubType"] == sub_type
+                    and raw["Name"] == op.name
+                    and raw.get("ParentId") == parent_id
+                    and (type_ != CONTEXT or not (op.virtual or raw[member].get("ReplayChildren")))
+                )
                 ended = raw["EndTimestamp"]
                 text = None if member is None else raw[member]["Result"]
             except KeyError:  # it does not say all
+                plain = False
+            if not plain:
                 unread[id_] = raw
                 return op, id_
+            if type_ == CONTEXT:
+                closed[id_] = None
             scope.fresh, scope.position, scope.text = None, position, text
             if virtual:
                 scope.went_on(earlier=parked and id_ not in updated)
@@ -296,7 +302,7 @@ class Kernel:
             self._ended(fiber, Ok(value) if error is None else Err(error))
 
     def _returned(self, fiber: Fiber, value: Any, code: CodeType | None) -> None:
-        if isinstance(value, (GeneratorType, AsyncGeneratorType, Op)) or isawaitable(value):
+        if isinstance(value, (GeneratorType, AsyncGeneratorType, Op)) or is_awaitable(value):
             self.execution.fail(returned_undriven(fiber, value, code))
         else:
             self._continue(fiber, value, None)

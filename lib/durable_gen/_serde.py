@@ -12,14 +12,13 @@ from datetime import date
 from datetime import time as clock_time
 from enum import Enum
 from functools import cache
-from inspect import isawaitable
 from typing import Any, Protocol, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 import orjson
 from attrs import frozen
 
-from durable_gen._check import shown
+from durable_gen._check import is_awaitable, shown
 from durable_gen.errors import DeserializationError, SerializationError
 
 STRICT = (
@@ -252,7 +251,7 @@ def problem(value: Any, path: str = "$") -> Problem | None:
         members = ((f"{path}.{key}", member) for key, member in value.items())
     else:
         mendable = not callable(value) and not hasattr(value, "__next__")
-        return path, shown(value), mendable and not isawaitable(value)
+        return path, shown(value), mendable and not is_awaitable(value)
     try:
         return next((found for at, one in members if (found := problem(one, at))), None)
     except RecursionError:

@@ -16,6 +16,7 @@ from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from durable_gen._check import is_async, is_awaitable
 from durable_gen._effects import Call, running
 from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen.errors import StepTimedOut, UsageError
@@ -87,10 +88,10 @@ class Workers:
 
     def inline(self, call: Call) -> Outcome:
         """Run a call to its end, when nothing else can go on meanwhile."""
-        if not inspect.iscoroutinefunction(call.fn):
+        if not is_async(call.fn):
             call.context = copy_context()
             outcome = perform(call)
-            if not (isinstance(outcome, Ok) and inspect.isawaitable(outcome.value)):
+            if not (isinstance(outcome, Ok) and is_awaitable(outcome.value)):
                 return outcome
             self.in_flight += 1
             self._start_task(call, outcome.value)
@@ -102,7 +103,7 @@ class Workers:
         """Begin a call."""
         self.in_flight += 1
         call.context = copy_context()
-        if inspect.iscoroutinefunction(call.fn):
+        if is_async(call.fn):
             outcome = perform(call)
             if isinstance(outcome, Ok):
                 self._start_task(call, outcome.value)
@@ -215,7 +216,7 @@ class Workers:
             self.given_up.discard(call)
         elif isinstance(outcome, BaseException):
             raise outcome
-        elif isinstance(outcome, Ok) and inspect.isawaitable(outcome.value):
+        elif isinstance(outcome, Ok) and is_awaitable(outcome.value):
             self._start_task(call, outcome.value)
         else:
             self.in_flight -= 1

@@ -263,7 +263,7 @@ def _handler(flow: Any, options: dict[str, Any]) -> Handler[Any]:
     if not callable(flow):
         msg = f"@durable decorates a function, not {flow!r:.80}"
         raise UsageError(msg)
-    if inspect.iscoroutinefunction(flow) or inspect.isasyncgenfunction(flow):
+    if _check.is_async(flow) or inspect.isasyncgenfunction(flow):
         msg = f"{_places.of_function(flow)}: @durable on an async function; {NO_ASYNC}"
         raise UsageError(msg)
     if options["backend"] is None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 from attrs import define, field
 
 from durable_gen import _places
+from durable_gen._check import is_async
 from durable_gen.errors import UsageError
 from durable_gen.testing import _frozen, _source
 from durable_gen.testing._fate import Fate
@@ -78,7 +79,7 @@ def crash_everywhere(test: Any = None, /, *, faults: bool = True) -> Any:
 
 def _decorated(test: Any, *, faults: bool) -> Any:
     where = _places.of_function(test)
-    if inspect.iscoroutinefunction(test):
+    if is_async(test):
         msg = f"{where}: @crash_everywhere on an async test; write `def`: a workflow needs no event loop"
         raise UsageError(msg)
     if "durable" not in inspect.signature(test).parameters:

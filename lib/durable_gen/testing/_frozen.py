@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 from attrs import frozen as frozen_class
 
 from durable_gen import _serde
+from durable_gen._check import is_async
 
 _serde.converter()  # made under frozen time it would know the frozen classes alone
 
@@ -94,7 +94,7 @@ def seen(fn: Callable[..., Any]) -> Callable[..., Any]:
     freezegun gives the machine's time to what is called by `threading`, and looks five frames up to
     find out. One frame more, and a step is out of its sight.
     """
-    if inspect.iscoroutinefunction(fn):
+    if is_async(fn):
         return fn  # it runs on the event loop
 
     def run(*args: Any) -> Any:

@@ -1,0 +1,79 @@
+"""What becomes of time and memory when there is much: operations, branches that wait, children, records.
+
+The growth of the replay compares the slopes at two sizes. Memory is what tracemalloc counts. A branch that waits is
+one of many of a map that have a timer each; then the timer of one is over, its step is run, and the rest wait on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.lab import FLOOR, OURS, Bound, Lab, Row, at_most, main, slope
+
+SMALL, LARGE = 2_000, 100_000
+BRANCHES = 10_000
+DEPTH, WIDTH = 500, 10_000
+KIB = 1024  # bytes
+
+
+def measure(lab: Lab) -> Iterator[Row]:
+    """Measure the rows."""
+    sides = (OURS, FLOOR)
+    sizes = SMALL // 2, SMALL, LARGE // 2, LARGE
+    taken = [lab.take("replay", sides, count=count) for count in sizes]
+    small = slope(taken[0], taken[1], SMALL - SMALL // 2)
+    large = slope(taken[2], taken[3], LARGE - LARGE // 2)
+    grown = {name: large[name] / small[name] for name in sides}
+    yield Row(
+        f"replay of a step at {LARGE:,} against {SMALL:,}",
+        "×",
+        grown,
+        (Bound("at most 1.3", grown[OURS], 1.3),),
+    )
+
+    took = lab.take("resume", count=BRANCHES)[OURS].seconds
+    operations = 2 * BRANCHES + 1  # the map, its branches, their timers
+    same = lab.take("replay", sides, count=operations)[OURS].seconds
+    yield Row(
+        f"resume one of {BRANCHES:,} branches on timers",
+        "ms",
+        {OURS: took * 1e3},
+        (Bound(f"2 × the replay of {operations:,} steps", took / same, 2),),
+    )
+    held = lab.take("resume", rounds=1, count=BRANCHES, trace=True)[OURS].facts["bytes"] / BRANCHES
+    yield Row(
+        "memory of a branch that waits",
+        "bytes",
+        {OURS: held},
+        (at_most(2 * KIB, "bytes", held),),
+    )
+
+    for shape, count in (("deep", DEPTH), ("wide", WIDTH)):
+        few, many = (
+            lab.take("children", count=n, shape=shape)[OURS] for n in (count // 5, count)
+        )
+        for word, one, other in (
+            ("run", few.seconds, many.seconds),
+            ("replayed", few.facts["replay"], many.facts["replay"]),
+        ):
+            took = other / count * 1e6
+            growth = took / (one / (count // 5) * 1e6)
+            yield Row(
+                f"a child of {count:,} {shape}, {word}",
+                "µs",
+                {OURS: took},
+                (Bound(f"linear: 1.3 × that of {count // 5:,}", growth, 1.3),),
+            )
+
+    facts = lab.take("memory", rounds=1, count=LARGE)[OURS].facts
+    ratio = facts["peak"] / facts["event"]
+    yield Row(
+        f"memory of a replay of {LARGE:,} steps",
+        "MB",
+        {OURS: facts["peak"] / 1e6},
+        (Bound("2 × the decoded event", ratio, 2),),
+    )
+
+
+if __name__ == "__main__":
+    main("scale", __doc__, measure)
