@@ -1,34 +1,32 @@
 """How long a cold start takes, beside AWS's Python SDK: the import, and the first checkpoint's answer.
 
-    python -m benchmarks.coldstart [--rounds N] [--json]
-
 Each start is a process of its own, in an environment that has nothing but the SDK and what it needs,
 compiled as pip does it; the SDKs take turns. The environment variables are Lambda's, and the service is a
 server on the loopback that answers at once. Both clocks run from the start of the process, and the medians
-are compared, a bare interpreter's start included. The limits are for the processor's time: a cold start is
-little else, and it is the same on a busy machine. Exit status: 1 if a ratio is over its limit.
+are compared, a bare interpreter's start included: it is the floor. The limits are for the processor's time: a cold
+start is little else, and it is the same on a busy machine.
 
 The environments are made in `.venv-cold-*` when they are missing; this checkout is installed anew each time.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.lab import FLOOR, OURS, PYTHON, ROOT, Lab, Row, main, of
+
 THEIRS = "aws-durable-execution-sdk-python ~= 3.0"
-LIMITS = {"imported": 0.5, "answered": 0.75}  # of AWS's
+LIMITS = {"imported": 0.5, "answered": 0.75}  # of AWS's time of the processor
 PATIENCE = 60  # seconds
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/run/run"
@@ -61,29 +59,30 @@ at("answered")
 assert answer["Status"] == "SUCCEEDED", answer
 """
 PROGRAMS = {
-    "aws": f"""{PROLOGUE}
+    PYTHON: f"""{PROLOGUE}
 import aws_durable_execution_sdk_python as sdk
 at("imported")
 @sdk.durable_execution
 def handler(event, context):
     return context.step(lambda _: 1, name="one")
 {EPILOGUE}""",
-    "durable_gen": f"""{PROLOGUE}
+    OURS: f"""{PROLOGUE}
 import durable_gen as sdk
 at("imported")
 @sdk.durable
 def handler(event, ctx):
     return (yield ctx.step("one", lambda: 1))
 {EPILOGUE}""",
-    "interpreter": f"""{PROLOGUE}
+    FLOOR: f"""{PROLOGUE}
 at("imported")
 """,
 }
 POINTS = {
     "imported": "the import has ended",
-    "ready": "the handler is decorated: Lambda's init has ended",
+    "ready": "the handler is decorated",
     "answered": "the first checkpoint is answered",
 }
+CLOCKS = ("wall", "processor")
 
 
 class Service(ThreadingHTTPServer):
@@ -122,19 +121,19 @@ class Answer(BaseHTTPRequestHandler):
 
 def environments() -> dict[str, Path]:
     """Make the environments, and find their interpreters."""
-    wanted = {"aws": [THEIRS], "durable_gen": [str(ROOT)]}
+    wanted = {PYTHON: ("aws", THEIRS), OURS: ("durable-gen", str(ROOT))}
     found = {}
-    for name, packages in wanted.items():
-        folder = ROOT / f".venv-cold-{name.replace('_', '-')}-{platform.python_version()}"
+    for name, (word, package) in wanted.items():
+        folder = ROOT / f".venv-cold-{word}-{platform.python_version()}"
         python = folder / "bin" / "python"
         if not python.exists():
             run(sys.executable, "-m", "venv", str(folder))
-            run(str(python), "-m", "pip", "install", "-q", *packages)
-        elif name == "durable_gen":
+            run(str(python), "-m", "pip", "install", "-q", package)
+        elif name == OURS:
             again = ["--force-reinstall", "--no-deps"]
-            run(str(python), "-m", "pip", "install", "-q", *again, *packages)
+            run(str(python), "-m", "pip", "install", "-q", *again, package)
         found[name] = python
-    return {**found, "interpreter": found["durable_gen"]}
+    return {**found, FLOOR: found[OURS]}
 
 
 def run(*command: str) -> None:
@@ -173,62 +172,34 @@ def start(python: Path, program: str, service: Service) -> dict[str, tuple[float
     for line in ended.stdout.splitlines():
         point, moment, busy = line.split()
         if point == "answered":  # the service knows it better
-            moment = service.answered[0]
+            moment = str(service.answered[0])
         points[point] = ((float(moment) - began) * 1000, float(busy) * 1000)
     return points
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.coldstart")
-    parser.add_argument("--rounds", type=int, default=15, help="starts of each [%(default)s]")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
+def measure(lab: Lab) -> Iterator[Row]:
+    """Measure the rows."""
     pythons, service = environments(), Service()
-    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in PROGRAMS}
-    for turn in range(options.rounds + 1):
-        for name, program in PROGRAMS.items():
-            points = start(pythons[name], program, service)
-            if turn:  # the first start finds nothing in the file system's cache
-                for point, times in points.items():
-                    taken[name].setdefault(point, []).append(times)
+    taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    with lab.console.status("cold starts"):
+        for turn in range(lab.rounds + 1):
+            for name, program in PROGRAMS.items():
+                points = start(pythons[name], program, service)
+                if turn:  # the first start finds nothing in the file system's cache
+                    for point, times in points.items():
+                        taken.setdefault((point, name), []).append(times)
     service.shutdown()
-    clocks = {
-        clock: {
-            name: {
-                point: statistics.median(times[which] for times in found)
-                for point, found in points.items()
+    for which, clock in reversed(list(enumerate(CLOCKS))):
+        for point, about in POINTS.items():
+            took = {
+                name: median(times[which] for times in taken[point, name])
+                for name in PROGRAMS
+                if (point, name) in taken
             }
-            for name, points in taken.items()
-        }
-        for which, clock in enumerate(("wall", "processor"))
-    }
-    ratios = {
-        clock: {point: found["durable_gen"][point] / found["aws"][point] for point in POINTS}
-        for clock, found in clocks.items()
-    }
-    if options.json:
-        found = {"milliseconds": clocks, "ratios": ratios, "limits": LIMITS}
-        print(json.dumps(found, indent=2))
-    else:
-        show(clocks, ratios, options.rounds)
-    sys.exit(any(ratios["processor"][point] > limit for point, limit in LIMITS.items()))
-
-
-def show(clocks: dict[str, Any], ratios: dict[str, dict[str, float]], rounds: int) -> None:
-    """Print the tables."""
-    print(f"a cold start, CPython {platform.python_version()}, medians of {rounds} in milliseconds")
-    for clock, found in clocks.items():
-        bare = found["interpreter"]["imported"]
-        what = f"{clock} time until (a bare interpreter: {bare:.0f})"
-        print(f"\n  {what:52} {'AWS':>7} {'durable_gen':>12} {'ratio':>6}   at most")
-        for point, text in POINTS.items():
-            theirs, ours = found["aws"][point], found["durable_gen"][point]
             limited = clock == "processor" and point in LIMITS
-            limit = f"{LIMITS[point]:.2f}" if limited else ""
-            ratio = ratios[clock][point]
-            print(f"  {text:52} {theirs:7.0f} {ours:12.0f} {ratio:6.2f}   {limit}".rstrip())
+            bounds = (of(took, PYTHON, LIMITS[point]),) if limited else ()
+            yield Row(f"cold start until {about}, {clock}", "ms", took, bounds)
 
 
 if __name__ == "__main__":
-    main()
+    main("coldstart", __doc__, measure, rounds=15)

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyperf
 from attrs import asdict, field, frozen
@@ -129,7 +129,7 @@ class Side:
         print(json.dumps({"work": work, **given}), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
-            msg = f"{self._process.args}: {work} {given} failed, see above"
+            msg = f"{work} {given} failed, see above"
             raise RuntimeError(msg)
         return dict(json.loads(line))
 
@@ -155,7 +155,13 @@ class Lab:
     sides: dict[str, Side] = field(factory=dict)
     values: dict[str, list[float]] = field(factory=dict)
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
+        return self
+
+    def start(self) -> None:
+        """Start the sides, if that was not done."""
+        if self.sides:
+            return
         run = [sys.executable, "-m"]
         region = {"AWS_DEFAULT_REGION": "us-east-1"}
         self.sides[OURS] = Side([*run, "benchmarks.sides.ours"], region)
@@ -170,7 +176,6 @@ class Lab:
         else:
             script = str(ROOT / "benchmarks" / "sides" / "aws_js.cjs")
             self.sides[JS] = Side([node, "--expose-gc", script], {"NODE_PATH": str(modules)})
-        return self
 
     def __exit__(self, *_: object) -> None:
         for side in self.sides.values():
@@ -190,6 +195,7 @@ class Lab:
             rounds: how often each is measured; 1 is not warmed up.
             **given: what the work is given.
         """
+        self.start()
         there = [name for name in sides if name in self.sides]
         count = self.rounds if rounds is None else rounds
         told: dict[str, list[dict[str, Any]]] = {name: [] for name in there}
@@ -300,23 +306,25 @@ def finish(rows: list[Row], options: argparse.Namespace, lab: Lab | None = None)
     sys.exit(bool(missed))
 
 
-def arguments(name: str, about: str | None) -> argparse.Namespace:
+def arguments(name: str, about: str | None, rounds: int = 5) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=rounds, help="runs of each [%(default)s]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--pyperf", type=Path, metavar="FILE", help="write the values for pyperf")
     return parser.parse_args()
 
 
-def main(name: str, about: str | None, measure: Callable[[Lab], Iterator[Row]]) -> None:
+def main(
+    name: str, about: str | None, measure: Callable[[Lab], Iterator[Row]], rounds: int = 5
+) -> None:
     """Be the command of a benchmark."""
-    options = arguments(name, about)
+    options = arguments(name, about, rounds)
     with Lab(options.rounds) as lab:
         rows = list(measure(lab))
     finish(rows, options, lab)

@@ -16,9 +16,8 @@ def measure(lab: Lab) -> Iterator[Row]:
     bounds = at_most(40, "µs", took[OURS]), less_than(took, PYTHON, 20), less_than(took, JS)
     yield Row("a step, START and SUCCEED in one call", "µs", took, bounds)
 
-    slow = {"count": STEPS, "latency": LATENCY}
-    one = lab.take("live", rounds=1, **slow)[OURS]
-    many = lab.take("live", rounds=3, **slow, batch=True)[OURS]
+    one = lab.take("live", rounds=1, count=STEPS, latency=LATENCY)[OURS]
+    many = lab.take("live", rounds=3, count=STEPS, latency=LATENCY, batch=True)[OURS]
     calls = one.facts["calls"], many.facts["calls"]
     yield Row(
         f"calls for {STEPS:,} steps",

@@ -49,9 +49,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     )
 
     for shape, count in (("deep", DEPTH), ("wide", WIDTH)):
-        few, many = (
-            lab.take("children", count=n, shape=shape)[OURS] for n in (count // 5, count)
-        )
+        few, many = (lab.take("children", count=n, shape=shape)[OURS] for n in (count // 5, count))
         for word, one, other in (
             ("run", few.seconds, many.seconds),
             ("replayed", few.facts["replay"], many.facts["replay"]),

@@ -1,13 +1,10 @@
 """How long a test of a workflow that waits takes, with this kit and with AWS's.
 
-    python -m benchmarks.testkit [--rounds N] [--json]
-
 The same workflow, of so many waits of a day, is run by `durable` and by the runner of
 aws-durable-execution-sdk-python-testing, which skips time too. Each run is a process of its own, in turn; it runs
 once before it is measured, and its result is checked. The medians are compared, a wait at a time. Then 1,000 waits
 are run by this kit alone, every one of them an invocation that replays all before it, and 10 steps with every single
-crash and failing call, 83 runs. Exit status: 1 if a limit is
-missed. What is held against a limit is processor time where this kit is concerned, which never waits, and the wall's
+crash and failing call, 83 runs. What is held against a limit is processor time where this kit is concerned, which never waits, and the wall's
 where AWS's is, which does little else: so a busy machine judges much as a quiet one does.
 
 AWS's kit is installed into `.venv-testkit-*` when that is missing.
@@ -15,16 +12,15 @@ AWS's kit is installed into `.venv-testkit-*` when that is missing.
 
 from __future__ import annotations
 
-import argparse
-import json
 import platform
-import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.lab import OURS, PYTHON, ROOT, Bound, Lab, Row, at_most, main
+
 THEIRS = "aws-durable-execution-sdk-python-testing ~= 1.4"
 WAITS, MANY = 20, 1_000
 FASTER = 50  # times, a wait: at least
@@ -46,7 +42,7 @@ def measure(run):
     print(*took)
 """
 PROGRAMS = {
-    "durable_gen": f"""{MEASURE}
+    OURS: f"""{MEASURE}
 from durable_gen import durable
 from durable_gen.testing import Durable
 
@@ -58,7 +54,7 @@ def handler(count, ctx):
 
 measure(lambda n: Durable()(handler, n, timeout=None).result)
 """,
-    "aws": f"""{MEASURE}
+    PYTHON: f"""{MEASURE}
 import json
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python.config import Duration
@@ -86,7 +82,7 @@ def environments() -> dict[str, Path]:
     if not python.exists():
         run(sys.executable, "-m", "venv", str(folder))
         run(str(python), "-m", "pip", "install", "-q", THEIRS)
-    return {"durable_gen": Path(sys.executable), "aws": python}
+    return {OURS: Path(sys.executable), PYTHON: python}
 
 
 def run(*command: str) -> str:
@@ -117,61 +113,28 @@ def took(python: Path, program: str, waits: int, warm: int) -> tuple[float, floa
     return float(wall), float(busy)
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.testkit")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each [%(default)s]")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
+def measure(lab: Lab) -> Iterator[Row]:
+    """Measure the rows."""
     pythons = environments()
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
-    for _ in range(options.rounds):
-        for name, program in PROGRAMS.items():
-            taken[name].append(took(pythons[name], program, WAITS, 1))
-    waits = {
-        name: {
-            clock: statistics.median(one[which] for one in times) / WAITS * 1e3
-            for which, clock in enumerate(("wall", "processor"))
-        }
-        for name, times in taken.items()
+    with lab.console.status("the test kits"):
+        for _ in range(lab.rounds):
+            for name, program in PROGRAMS.items():
+                taken[name].append(took(pythons[name], program, WAITS, 1))
+        ours = PROGRAMS[OURS]
+        many = min(took(pythons[OURS], ours, MANY, 0)[1] for _ in range(lab.rounds))
+        broken = min(took(pythons[OURS], BROKEN, STEPS, 1)[1] for _ in range(lab.rounds))
+    waits = {OURS: median(busy for _, busy in taken[OURS])} | {
+        PYTHON: median(wall for wall, _ in taken[PYTHON])
     }
-    many = [
-        took(pythons["durable_gen"], PROGRAMS["durable_gen"], MANY, 0)
-        for _ in range(options.rounds)
-    ]
-    wall, busy = min(many, key=lambda one: one[1])
-    broken = [took(pythons["durable_gen"], BROKEN, STEPS, 1) for _ in range(options.rounds)]
-    crashed = min(broken, key=lambda one: one[1])
-    found = {
-        "milliseconds a wait": waits,
-        "times faster": waits["aws"]["wall"] / waits["durable_gen"]["processor"],
-        "seconds of many": {"waits": MANY, "wall": wall, "processor": busy},
-        "seconds of all crashes": {"steps": STEPS, "wall": crashed[0], "processor": crashed[1]},
-        "limits": {"times faster": FASTER, "processor": LIMIT, "crashes": CRASHES},
-    }
-    print(json.dumps(found, indent=2)) if options.json else show(found, options.rounds)
-    sys.exit(found["times faster"] < FASTER or busy > LIMIT or crashed[1] > CRASHES)
-
-
-def show(found: dict[str, Any], rounds: int) -> None:
-    """Print the table."""
-    print(f"a test of waits of a day, CPython {platform.python_version()}, {rounds} runs of each")
-    head = f"{'wall':>12} {'processor':>12}"
-    print(f"\n  {f'{WAITS} waits, milliseconds a wait':32} {head}")
-    for name, value in sorted(found["milliseconds a wait"].items()):
-        print(f"  {name:32} {value['wall']:12.2f} {value['processor']:12.2f}")
-    print(f"  {'times faster':32} {'':12} {found['times faster']:12.0f}   at least {FASTER}")
-    many = found["seconds of many"]
-    print(f"\n  {f'{MANY:,} waits, seconds, the best':32} {head}")
-    print(
-        f"  {'durable_gen':32} {many['wall']:12.2f} {many['processor']:12.2f}   at most {LIMIT:.1f}"
-    )
-    crashes = found["seconds of all crashes"]
-    print(f"\n  {f'{STEPS} steps, every crash, seconds, the best':32} {head}")
-    print(
-        f"  {'durable_gen':32} {crashes['wall']:12.2f} {crashes['processor']:12.2f}   at most {CRASHES:.1f}"
+    waits = {name: seconds / WAITS * 1e3 for name, seconds in waits.items()}
+    faster = Bound(f"{FASTER} × faster", waits[PYTHON] / waits[OURS], FASTER, least=True)
+    yield Row(f"a wait of a day in a test of {WAITS}", "ms", waits, (faster,))
+    yield Row(f"a test of {MANY:,} waits", "s", {OURS: many}, (at_most(LIMIT, "s", many),))
+    yield Row(
+        f"all crashes of {STEPS} steps", "s", {OURS: broken}, (at_most(CRASHES, "s", broken),)
     )
 
 
 if __name__ == "__main__":
-    main()
+    main("testkit", __doc__, measure)

@@ -19,7 +19,9 @@ logging.disable(logging.CRITICAL)
 
 def invoked(flow: Callable[..., Any], given: Any, stub: Stub, result: Any) -> float:
     """Time one invocation, and check how it ended."""
-    handler = durable_execution(boto3_client=stub)(lambda given, context: flow(given["count"], context))
+    handler = durable_execution(boto3_client=stub)(
+        lambda given, context: flow(given["count"], context)
+    )
     seconds, envelope = timed(lambda: handler(given, LambdaContext()))
     assert envelope["Status"] == "SUCCEEDED", envelope
     assert json.loads(envelope["Result"]) == result

@@ -1,0 +1,43 @@
+"""The works that benchmarks measure are right: each checks what came of it, and is done here in small."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WORKS = (
+    {"work": "nothing"},
+    {"work": "replay", "count": 3},
+    {"work": "live", "count": 3},
+    {"work": "live", "count": 3, "batch": True},
+    {"work": "map", "count": 3, "kind": "sync"},
+    {"work": "map", "count": 3, "kind": "async", "working": 0.001},
+    {"work": "park", "count": 3},
+    {"work": "resume", "count": 3},
+    {"work": "resume", "count": 3, "trace": True},
+    {"work": "children", "count": 3, "shape": "deep"},
+    {"work": "children", "count": 3, "shape": "wide"},
+    {"work": "memory", "count": 3},
+)
+
+
+def done(side, works):
+    command = [sys.executable, "-m", f"benchmarks.sides.{side}"]
+    asked = "".join(f"{json.dumps(work)}\n" for work in works)
+    ended = subprocess.run(
+        command, input=asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(("side", "works"), [("ours", WORKS), ("floor", WORKS[1:2])])
+def test_side_that_is_asked_for_works_then_all_are_done(side, works):
+    """Each answers with a line that says what it took: a time, or bytes."""
+    told = done(side, works)
+    assert [True] * len(works) == [any(value > 0 for value in one.values()) for one in told]
