@@ -78,11 +78,11 @@ def calls(run, flow, count):
     ("run", "flow", "most"),
     [
         (run_again, steps, 21),
-        (run_anew, steps, 241),
+        (run_anew, steps, 236),
         (run_again, children, 47),
-        (run_anew, children, 542),
-        (run_again, waits, 90),
-        (run_anew, waits, 174),
+        (run_anew, children, 532),
+        (run_again, waits, 79),
+        (run_anew, waits, 167),
     ],
 )
 def test_one_operation_more_then_so_many_calls_more_at_most(run, flow, most):

@@ -192,7 +192,7 @@ class Kernel:
             try:
                 if begins and not self._begin(fiber):
                     return
-                op, id_ = self._through(fiber, fiber.stack[-1], value, error)
+                op, id_, raw = self._through(fiber, fiber.stack[-1], value, error)
             finally:  # what follows is no code of the flow's
                 execution.floor = None
                 if lent is not None:
@@ -205,7 +205,7 @@ class Kernel:
             self._continue(fiber, None, problem)
         else:
             if op is not LATER:
-                self._yielded(fiber, op, id_)
+                self._yielded(fiber, op, id_, raw)
 
     def _begin(self, fiber: Fiber) -> bool:
         """Call a fiber's flow; tells whether there is a generator to drive."""
@@ -215,11 +215,11 @@ class Kernel:
         except StopIteration as error:  # it must not read as a generator's end
             msg = "the flow raised StopIteration"
             raise RuntimeError(msg) from error
-        if isinstance(made, Op):  # a function that does nothing else, such as a lambda
-            made = iter(made)
-        if not isinstance(made, GeneratorType):  # a flow that yields nothing
-            self._returned(fiber, made, None)
-            return False
+        if not isinstance(made, GeneratorType):
+            if not isinstance(made, Op):  # a flow that yields nothing
+                self._returned(fiber, made, None)
+                return False
+            made = iter(made)  # a function that does nothing else, such as a lambda
         if made.gi_code is not code and _driven(
             made
         ):  # a call of a generator's function makes a new one
@@ -230,15 +230,15 @@ class Kernel:
 
     def _through(
         self, fiber: Fiber, generator: Any, value: Any, error: BaseException | None
-    ) -> tuple[Any, str | None]:
+    ) -> tuple[Any, str | None, Raw | None]:
         """Send a generator on through what the log answers by itself, as most of a replay is.
 
         Nothing is begun there and nobody waits, so it takes no task. As long as no other fiber is
         ready, to go on with an answer at once is the same as to put it into the queue.
 
         Returns:
-            The first thing that it yields which takes more than that, with its id if that is known;
-            LATER if others have their turn first.
+            The first thing that it yields which takes more than that, with its id and record if it
+            was looked for; LATER if others have their turn first.
         """
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
@@ -249,12 +249,12 @@ class Kernel:
             leaf = leaves.get(type(op))
             others = scope.others is not None or scope.held is not None
             if leaf is None or scope.fresh is not op or others:
-                return op, None
+                return op, None, None
             position = scope.position + 1
             id_ = operation_id(prefix, position)
             raw = unread.pop(id_, None)
             if raw is None:
-                return op, id_
+                return op, id_, None
             type_, sub_type, member = leaf
             if sub_type is None:
                 sub_type = context.CHILD.sub_type(op, execution.dialect)
@@ -272,8 +272,7 @@ class Kernel:
             except KeyError:  # it does not say all
                 plain = False
             if not plain:
-                unread[id_] = raw
-                return op, id_
+                return op, id_, raw
             if type_ == CONTEXT:
                 closed[id_] = None
             scope.fresh, scope.position, scope.text = None, position, text
@@ -293,7 +292,7 @@ class Kernel:
                 register(scope, op, value)
             if ready or execution.fatal is not None:
                 ready.append((fiber, value, error))
-                return LATER, None
+                return LATER, None, None
 
     def _continue(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         if fiber.stack:
@@ -307,9 +306,11 @@ class Kernel:
         else:
             self._continue(fiber, value, None)
 
-    def _yielded(self, fiber: Fiber, op: Any, id_: str | None) -> None:
-        scope = fiber.scope
-        if isinstance(op, GeneratorType):  # a subflow, run inline without growing Python's stack
+    def _yielded(self, fiber: Fiber, op: Any, id_: str | None, raw: Raw | None) -> None:
+        scope, kind = fiber.scope, TABLE.get(type(op))
+        if kind is None and isinstance(
+            op, GeneratorType
+        ):  # a subflow, run inline without growing Python's stack
             if _driven(op):
                 self.execution.fail(used_up(fiber, op))
                 return
@@ -317,12 +318,11 @@ class Kernel:
             self.ready.append((fiber, None, None))
             return
         try:
-            if not isinstance(op, Op):
+            if kind is None and not isinstance(op, Op):
                 raise self.execution.fail(not_an_operation(fiber, op))
             if op.scope is not scope:
                 raise self.execution.fail(UsageError(foreign(fiber.place, op)))
             scope.taken(op)
-            kind = TABLE.get(type(op))
             if type(op) is Inline:
                 fiber.stack.append(op.flow(*op.args))
                 self.ready.append((fiber, None, None))
@@ -336,9 +336,11 @@ class Kernel:
                 self.tasks.look(fiber.waits)
             else:
                 scope.position += 1
-                id_ = id_ or operation_id(scope.prefix, scope.position)
+                if id_ is None:
+                    id_ = operation_id(scope.prefix, scope.position)
+                    raw = self.execution.log.read(id_)
                 fiber.waits = Task(op, kind, id_, scope, fiber)
-                self.tasks.begin(fiber.waits)
+                self.tasks.begin(fiber.waits, raw)
         except CheckpointFailed as fault:  # the workflow cannot mend the service
             self.execution.fail(fault)
         except Exception as error:

@@ -56,10 +56,9 @@ class Log:
         self.unread = dict(self.records)
         self.before = len(self.records)
 
-    def read(self, id: str) -> Record | None:  # noqa: A002 - the wire's word
+    def read(self, id: str) -> Raw | None:  # noqa: A002 - the wire's word
         """Take the record that an operation finds when the code comes to it."""
-        raw = self.unread.pop(id, None)
-        return None if raw is None else Record(raw)
+        return self.unread.pop(id, None)
 
     def current(self, id: str) -> Record | None:  # noqa: A002
         """Return what is known of an operation now."""

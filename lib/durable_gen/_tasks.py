@@ -24,11 +24,12 @@ from durable_gen._fanout import Tally
 from durable_gen._fibers import Fiber, Task, Team
 from durable_gen._ids import deadline_id, operation_id
 from durable_gen._kinds import TABLE
-from durable_gen._log import differs, is_over
+from durable_gen._log import differs
 from durable_gen._misfits import fewer, mismatch
 from durable_gen._model import (
     DEADLINE,
     MAX_PAYLOAD,
+    TERMINAL,
     Action,
     Change,
     ErrorObject,
@@ -182,39 +183,45 @@ class Tasks:
 
     # --- what the log and the kinds say --------------------------------------------------------
 
-    def begin(self, task: Task) -> None:
-        """Put an operation that was just come to against the log."""
-        op, kind = task.op, task.kind
+    def begin(self, task: Task, raw: Raw | None) -> None:
+        """Put an operation that was just come to against the log.
+
+        Args:
+            task: the operation.
+            raw: the record that the log has of it.
+        """
+        op, kind, scope, execution = task.op, task.kind, task.scope, self.execution
         assert kind is not None
         if type(op) is Child and op.virtual:
-            if task.id in self.log.unread:  # it was recorded once
-                raise self.execution.fail(mismatch(task))
+            if raw is not None:  # it was recorded once
+                raise execution.fail(mismatch(task))
             task.recorded = False
             self._spawn(task, Spawn(), None)
             return
-        record = self.log.read(task.id)
-        now = self.now
-        if record is not None:
-            task.id = record.raw["Id"]  # the same text: one is kept instead of two
-            over = is_over(record)
-            earlier = type(op) is CreateCallback or (over and self._delivered(record))
-            task.scope.went_on(earlier=earlier)
-            sub_type = kind.sub_type(op, self.execution.dialect)
-            if differs(record, kind.type, sub_type, op.name, task.parent_id):
-                raise self.execution.fail(mismatch(task))
+        record, now = None, self.now
+        if raw is not None:
+            record = Record(raw)
+            task.id = raw["Id"]  # the same text: one is kept instead of two
+            over = raw.get("Status") in TERMINAL
+            scope.earlier = type(op) is CreateCallback or (over and self._delivered(record))
+            sub_type = kind.sub_type(op, execution.dialect)
+            if differs(record, kind.type, sub_type, op.name, scope.parent_id):
+                raise execution.fail(mismatch(task))
             if over:
                 self.closed[task.id] = None
-            if self.execution.hooks is not None:
-                self.execution.hooks.found(record)
-        elif task.scope.again:
-            raise self.execution.fail(mismatch(task))
+            if execution.hooks is not None:
+                execution.hooks.found(record)
+        elif scope.again:
+            raise execution.fail(mismatch(task))
         else:
-            task.scope.went_on(earlier=False)
+            scope.earlier = False
             self._first(task)
             if (
                 type(op) is Wait
             ):  # the service's clock may be ahead: its timestamps have the last word
-                now = max(now, task.scope.now())
+                now = max(now, scope.now())
+        if scope.virtual:
+            scope.went_on(earlier=scope.earlier)
         self._follow(task, kind.decide(op, record, now), record)
 
     def _delivered(self, record: Record) -> bool:
@@ -357,7 +364,7 @@ class Tasks:
         branch = Task(child, TABLE[Child], id_, team.scope, owner=task, index=index)
         team.branches.append(branch)
         try:
-            self.begin(branch)
+            self.begin(branch, self.log.read(id_))
         except CheckpointFailed as fault:
             self.execution.fail(fault)
         except Exception as error:

@@ -79,7 +79,7 @@ def test_execution_then_it_is_no_operation_of_the_log():
 def test_record_that_is_read_then_it_is_read_once():
     """A position is come to once."""
     log = Log([raw("a")])
-    assert Record(raw("a")) == log.read("a")
+    assert raw("a") == log.read("a")
     assert log.read("a") is None
 
 
@@ -112,7 +112,7 @@ def test_news_of_an_operation_that_was_not_read_then_the_news_is_read():
     """A record that changed before the code came to it is read as it is now."""
     log = Log([raw("a", Status="STARTED")])
     log.learn(raw("a"))
-    assert "SUCCEEDED" == log.read("a").status
+    assert "SUCCEEDED" == log.read("a")["Status"]
 
 
 def test_news_of_an_unknown_operation_then_it_waits_to_be_read():

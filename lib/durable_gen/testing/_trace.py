@@ -263,9 +263,9 @@ class Watched(Kernel):
         self.trace.saw(fiber, value, error)
         super()._turn(fiber, value, error)
 
-    def _yielded(self, fiber: Fiber, op: Any, id_: str | None) -> None:
+    def _yielded(self, fiber: Fiber, op: Any, *known: Any) -> None:
         self.trace.yielded(fiber, op)
-        super()._yielded(fiber, op, id_)
+        super()._yielded(fiber, op, *known)
 
     def _returned(self, fiber: Fiber, value: Any, code: CodeType | None) -> None:
         flow = fiber.task.op.flow if fiber.task is not None else fiber.scope.execution.flow
