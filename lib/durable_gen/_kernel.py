@@ -109,14 +109,14 @@ class Kernel:
             return self._flush()
         if calls := tasks.calls():
             alone = tasks.in_flight == 1 and calls[0].timeout is None
-            busy = tasks.outbox.answers or tasks.timed
+            busy = tasks.outbox.answers or tasks.waiting.timed
             alone = alone and not busy
             self.execution.beside |= not alone
             return Calls(calls, alone=alone)
         if tasks.outbox.answers:
             return self._flush()
         if tasks.in_flight:
-            return self._flush() if tasks.outbox else Idle(tasks.next_timer())
+            return self._flush() if tasks.outbox else Idle(tasks.waiting.next_timer())
         return self._flush() if tasks.outbox else Park()
 
     def resolve(self, call: Call, outcome: Outcome, draw: float) -> None:

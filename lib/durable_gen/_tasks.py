@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from datetime import datetime
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any
 
 from attrs import evolve
@@ -38,7 +35,6 @@ from durable_gen._model import (
     Status,
     Type,
     Update,
-    instant,
     length,
 )
 from durable_gen._ops import (
@@ -55,6 +51,7 @@ from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._policy import Reason
 from durable_gen._scope import Execution, Scope
 from durable_gen._values import Values, check_size, load, passes, plain, register
+from durable_gen._waiting import Waiting
 from durable_gen.errors import (
     CheckpointFailed,
     ChildContextFailed,
@@ -101,11 +98,7 @@ class Tasks:
         self.in_flight = 0
         self.outbox = Outbox()
         self.sent: list[Entry] = []
-        self.waiting: dict[str, tuple[Task, ...]] = {}
-        self.timed = 0  # tasks that wait for a timer
-        self.timers: list[Task] = []  # those that `due` does not know of yet
-        self.due: list[tuple[datetime, int, Any, Task]] = []
-        self.ticks = count()  # tells timers of the same instant apart
+        self.waiting = Waiting()
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
@@ -142,7 +135,7 @@ class Tasks:
             elif delivery is BARRIER and not who.task.over:
                 self.wanted.append(who)
         for id_ in changed:
-            for task in self.waiting.get(id_, ()):
+            for task in self.waiting.of(id_):
                 self.look(task)
 
     def calls(self) -> list[Call]:
@@ -249,7 +242,7 @@ class Tasks:
             else:
                 decision = task.kind.decide(task.op, record, self.now)
             if type(decision) is not Block:
-                self._unblock(task)
+                self.waiting.remove(task)
             self._follow(task, decision, record)
         except CheckpointFailed as fault:  # the workflow cannot mend the service
             self.execution.fail(fault)
@@ -259,7 +252,7 @@ class Tasks:
     def _follow(self, task: Task, decision: Decision, record: Record | None) -> None:
         match decision:
             case Block():
-                self._block(task, decision)
+                self.waiting.add(task, decision.until)
             case Resolve():
                 self._resolve(task, decision, record)
             case Spawn():
@@ -302,15 +295,6 @@ class Tasks:
             return options
         target = {**options["ChainedInvokeOptions"], "XAmznTraceId": header}
         return {**options, "ChainedInvokeOptions": target}
-
-    def _block(self, task: Task, decision: Block) -> None:
-        tasks = self.waiting.get(task.id, ())
-        if task not in tasks:
-            self.waiting[task.id] = (*tasks, task)
-        if decision.until is not None and task.until != decision.until:
-            self.timed += task.until is None
-            task.until = decision.until
-            self.timers.append(task)
 
     def _spawn(self, task: Task, decision: Spawn, record: Record | None) -> None:
         op, outer = task.op, task.scope
@@ -536,15 +520,7 @@ class Tasks:
         task.over = True
         if task.body is not None or task.team is not None:
             task.cut()
-        self._unblock(task)
-
-    def _unblock(self, task: Task) -> None:
-        if task.until is not None:
-            task.until = None
-            self.timed -= 1
-        tasks = self.waiting.pop(task.id, None)
-        if tasks is not None and tasks != (task,):
-            self.waiting[task.id] = tuple(one for one in tasks if one is not task)
+        self.waiting.remove(task)
 
     # --- updates --------------------------------------------------------------------------------
 
@@ -573,17 +549,6 @@ class Tasks:
         for one in (self.execution.listener, self.execution.hooks):
             if one is not None:
                 one.budget(self.execution.arn, what, used, limit, share, path)
-
-    def next_timer(self) -> datetime | None:
-        """Say when the next of the service's timers is due."""
-        due = self.due
-        timers, self.timers = self.timers, []
-        for task in timers:
-            if (until := instant(task.until)) is not None:
-                heappush(due, (until, next(self.ticks), task.until, task))
-        while due and due[0][3].until != due[0][2]:  # it went on meanwhile
-            heappop(due)
-        return due[0][0] if due else None
 
 
 def _at_most_once(op: Op[Any]) -> bool:
