@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from durable_gen.local import _control, _lives
-from durable_gen.local._clock import to_datetime
 from durable_gen.local._engine import Engine
 from durable_gen.local._facts import Operation
 from durable_gen.local._journal import Journal
+from durable_gen.local._json import read, written
 from durable_gen.local._machine import answer, beat
 from durable_gen.local._reads import Missing, Request
 from durable_gen.local._rules import PAYLOAD_LIMIT, Refused, error_size
@@ -37,7 +36,7 @@ def stop(engine: Engine, request: Request) -> dict[str, Any]:
         _fits(request.get("Error"))
         if journal.row.open:
             _lives.close(engine, journal, "STOPPED", now, error=_copy(request.get("Error")))
-        return {"StopTimestamp": to_datetime(journal.row.ended or now)}
+        return {"StopTimestamp": journal.row.ended or now}
 
 
 def pause(engine: Engine, request: Request) -> dict[str, Any]:
@@ -135,5 +134,5 @@ def _fits(error: Mapping[str, Any] | None) -> None:
 
 
 def _copy(error: Mapping[str, Any] | None) -> dict[str, Any]:
-    copy: dict[str, Any] = json.loads(json.dumps(error or {}))
+    copy: dict[str, Any] = read(written(error or {}))
     return copy

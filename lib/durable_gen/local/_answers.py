@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 from attrs import frozen
 from botocore.exceptions import ClientError
 
-from durable_gen.local._clock import to_millis
+from durable_gen.local._clock import to_datetime
+from durable_gen.local._json import written
 from durable_gen.local._wire import model
 
 JSON = "application/json"
@@ -32,17 +31,13 @@ def answered(operation: str, result: Mapping[str, Any]) -> Answered:
 
     Args:
         operation: as the model spells it.
-        result: members of its output shape; others are dropped.
+        result: members of its output shape, times in milliseconds; others are dropped.
     """
-    described = model().operation_model(operation)
-    shape = described.output_shape
-    status = described.http.get("responseCode", 200)
+    status, bodied, members = _plan(operation)
     headers: dict[str, str] = {"Content-Type": JSON}
-    if shape is None:
-        return Answered(status, headers, b"")
     body: dict[str, Any] = {}
     raw: bytes | None = None
-    for name, place, key, write in _members(operation):
+    for name, place, key, write in members:
         value = result.get(name)
         if value is None:
             continue
@@ -55,8 +50,8 @@ def answered(operation: str, result: Mapping[str, Any]) -> Answered:
                 raw = value
             case _:
                 body[key] = write(value)
-    if raw is None and "payload" not in shape.serialization and shape.members:
-        raw = json.dumps(body, separators=(",", ":")).encode()
+    if raw is None and bodied:
+        raw = written(body)
     return Answered(status, headers, raw or b"")
 
 
@@ -84,8 +79,9 @@ def _writer(shape: Any) -> Callable[[Any], Any]:
             item = _writer(shape.value)
             return lambda value: {key: item(one) for key, one in value.items()}
         case "timestamp":
-            form = shape.serialization.get("timestampFormat", "unixTimestamp")
-            return lambda value: _instant(value, form)
+            if shape.serialization.get("timestampFormat", "unixTimestamp") == "unixTimestamp":
+                return lambda millis: millis / 1000
+            return lambda millis: to_datetime(millis).isoformat()
         case "blob":
             return lambda value: base64.b64encode(value).decode()
         case _:
@@ -93,9 +89,15 @@ def _writer(shape: Any) -> Callable[[Any], Any]:
 
 
 @cache
-def _members(operation: str) -> list[tuple[str, str, str, Callable[[Any], Any]]]:
-    """List an answer's members: name, where it stands, under which key, what writes it."""
-    shape = model().operation_model(operation).output_shape
+def _plan(operation: str) -> tuple[int, bool, list[tuple[str, str, str, Callable[[Any], Any]]]]:
+    """Give an answer's status, whether it has a body of JSON, and its members.
+
+    Of each: name, where it stands, under which key, what writes it.
+    """
+    described = model().operation_model(operation)
+    status, shape = described.http.get("responseCode", 200), described.output_shape
+    if shape is None:
+        return status, False, []
     payload = shape.serialization.get("payload")
     found = []
     for name, member in shape.members.items():
@@ -103,11 +105,7 @@ def _members(operation: str) -> list[tuple[str, str, str, Callable[[Any], Any]]]
         if name == payload and member.type_name == "blob":
             place = "blob"
         found.append((name, place, member.serialization.get("name", name), _writer(member)))
-    return found
-
-
-def _instant(value: datetime, form: str) -> float | str:
-    return to_millis(value) / 1000 if form == "unixTimestamp" else value.isoformat()
+    return status, payload is None and bool(shape.members), found
 
 
 def refused(error: ClientError) -> Answered:
@@ -130,9 +128,9 @@ def faulty(code: str, message: str, status: int | None = None) -> Answered:
     """
     headers = {"Content-Type": JSON, "x-amzn-ErrorType": code}
     if status is not None:
-        return Answered(status, headers, json.dumps({"message": message}).encode())
+        return Answered(status, headers, written({"message": message}))
     shape = model().shape_for(code)
     trait = shape.metadata["error"]
     member = "Message" if "Message" in shape.members else "message"
     body = {"Type": "User" if trait.get("senderFault") else "Service", member: message}
-    return Answered(trait["httpStatusCode"], headers, json.dumps(body).encode())
+    return Answered(trait["httpStatusCode"], headers, written(body))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,10 @@ from durable_gen.local._engine import Engine
 from durable_gen.local._facts import Operation, Update, of_wire
 from durable_gen.local._functions import Name
 from durable_gen.local._journal import Journal, cut
+from durable_gen.local._json import read, written
 from durable_gen.local._machine import Target, apply
 from durable_gen.local._rules import BODY_LIMIT, PAYLOAD_LIMIT, Refused, judge
 from durable_gen.local._tokens import seal, unseal
-from durable_gen.local._wire import dated
 
 
 def holder(engine: Engine, arn: str, token: str) -> Journal:
@@ -61,17 +60,17 @@ def checkpoint(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
         Refused: nothing has been changed, and the token stays good.
     """
     arn, token = request["DurableExecutionArn"], request["CheckpointToken"]
-    text = json.dumps(request.get("Updates", []))  # a copy: nothing is shared with the caller
+    copied = written(request.get("Updates", []))  # nothing is shared with the caller
     with engine.transaction() as now:
         journal = engine.find(arn)
         repeat = (request.get("ClientToken", ""), token)
         if journal is not None and journal.replay is not None and journal.replay[:2] == repeat:
-            return dict(dated(json.loads(journal.replay[2])))
+            return dict(read(journal.replay[2]))
         journal = holder(engine, arn, token)
-        if len(text) > BODY_LIMIT:
-            msg = f"The updates have {len(text)} bytes, the limit is {BODY_LIMIT}"
+        if len(copied) > BODY_LIMIT:
+            msg = f"The updates have {len(copied)} bytes, the limit is {BODY_LIMIT}"
             raise Refused(msg)
-        batch = [of_wire(item) for item in json.loads(text)]
+        batch = [of_wire(item) for item in read(copied)]
         judge(batch, journal.operations.get, journal.row.limit)
         engine.edit(journal)
         for update in batch:
@@ -90,7 +89,7 @@ def checkpoint(engine: Engine, request: Mapping[str, Any]) -> dict[str, Any]:
         journal.set(fresh=(), serial=journal.row.serial + 1)
         answer = _answer(engine, journal, news)
         journal.replay = (*repeat, answer) if repeat[0] and journal.row.open else None
-    return dict(dated(json.loads(answer)))
+    return dict(read(answer))
 
 
 def _paused(engine: Engine, journal: Journal, now: int) -> dict[str, Any]:

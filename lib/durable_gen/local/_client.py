@@ -11,13 +11,29 @@ from durable_gen.local._control import Conflict
 from durable_gen.local._engine import Engine
 from durable_gen.local._reads import Request
 from durable_gen.local._rules import Refused
-from durable_gen.local._wire import check, exceptions, fault, metadata
+from durable_gen.local._wire import check, dated, exceptions, fault, metadata
 
 CODES: Mapping[type[Exception], str] = {
     Refused: "InvalidParameterValueException",
     _reads.Missing: "ResourceNotFoundException",
     _acts.Late: "CallbackTimeoutException",
     Conflict: "ResourceConflictException",
+}
+
+
+ACTS: Mapping[str, Callable[[Engine, Request], dict[str, Any]]] = {
+    "CheckpointDurableExecution": checkpoint,
+    "GetDurableExecutionState": _reads.state,
+    "GetDurableExecution": _reads.describe,
+    "GetDurableExecutionHistory": _reads.history,
+    "ListDurableExecutionsByFunction": _reads.listed,
+    "StopDurableExecution": _acts.stop,
+    "PauseDurableExecution": _acts.pause,
+    "ResumeDurableExecution": _acts.resume,
+    "DeleteDurableExecution": _acts.delete,
+    "SendDurableExecutionCallbackSuccess": _acts.succeed,
+    "SendDurableExecutionCallbackFailure": _acts.fail,
+    "SendDurableExecutionCallbackHeartbeat": _acts.heartbeat,
 }
 
 
@@ -38,60 +54,70 @@ class Client:
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Take in updates (service model: CheckpointDurableExecution)."""
-        return self._perform("CheckpointDurableExecution", request, checkpoint)
+        return self._perform("CheckpointDurableExecution", request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
         """Give a page of the state (service model: GetDurableExecutionState)."""
-        return self._perform("GetDurableExecutionState", request, _reads.state)
+        return self._perform("GetDurableExecutionState", request)
 
     def get_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Describe an execution (service model: GetDurableExecution)."""
-        return self._perform("GetDurableExecution", request, _reads.describe)
+        return self._perform("GetDurableExecution", request)
 
     def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
         """Give a page of the history (service model: GetDurableExecutionHistory)."""
-        return self._perform("GetDurableExecutionHistory", request, _reads.history)
+        return self._perform("GetDurableExecutionHistory", request)
 
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
         """List a function's executions (service model: ListDurableExecutionsByFunction)."""
-        return self._perform("ListDurableExecutionsByFunction", request, _reads.listed)
+        return self._perform("ListDurableExecutionsByFunction", request)
 
     def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Stop an execution (service model: StopDurableExecution)."""
-        return self._perform("StopDurableExecution", request, _acts.stop)
+        return self._perform("StopDurableExecution", request)
 
     def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Pause an execution (service model: PauseDurableExecution)."""
-        return self._perform("PauseDurableExecution", request, _acts.pause)
+        return self._perform("PauseDurableExecution", request)
 
     def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Resume an execution (service model: ResumeDurableExecution)."""
-        return self._perform("ResumeDurableExecution", request, _acts.resume)
+        return self._perform("ResumeDurableExecution", request)
 
     def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Delete an execution (service model: DeleteDurableExecution)."""
-        return self._perform("DeleteDurableExecution", request, _acts.delete)
+        return self._perform("DeleteDurableExecution", request)
 
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Answer a callback (service model: SendDurableExecutionCallbackSuccess)."""
-        return self._perform("SendDurableExecutionCallbackSuccess", request, _acts.succeed)
+        return self._perform("SendDurableExecutionCallbackSuccess", request)
 
     def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
         """Fail a callback (service model: SendDurableExecutionCallbackFailure)."""
-        return self._perform("SendDurableExecutionCallbackFailure", request, _acts.fail)
+        return self._perform("SendDurableExecutionCallbackFailure", request)
 
     def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
         """Keep a callback alive (service model: SendDurableExecutionCallbackHeartbeat)."""
-        return self._perform("SendDurableExecutionCallbackHeartbeat", request, _acts.heartbeat)
+        return self._perform("SendDurableExecutionCallbackHeartbeat", request)
 
-    def _perform(
-        self, operation: str, request: Request, act: Callable[[Engine, Request], dict[str, Any]]
-    ) -> dict[str, Any]:
-        check(operation, request)
+    def perform(self, operation: str, request: Request) -> dict[str, Any]:
+        """Perform what the model has passed; the times of its result are milliseconds.
+
+        Args:
+            operation: as the model spells it.
+            request: its arguments.
+
+        Raises:
+            ClientError: with one of the model's codes.
+        """
         try:
-            if act is not checkpoint:  # which fires what is due after its updates, not before
+            if operation != "CheckpointDurableExecution":  # it fires what is due after its updates
                 _lives.settle(self._engine)
-            response = act(self._engine, request)
+            return ACTS[operation](self._engine, request)
         except tuple(CODES) as error:
             raise fault(CODES[type(error)], str(error), operation) from None
+
+    def _perform(self, operation: str, request: Request) -> dict[str, Any]:
+        check(operation, request)
+        response = dated(self.perform(operation, request))
         return {**response, "ResponseMetadata": metadata(operation)}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from durable_gen.local import _lives
-from durable_gen.local._clock import to_datetime
 from durable_gen.local._engine import Engine
 from durable_gen.local._journal import Journal
 from durable_gen.local._machine import Draft, wrapped
@@ -79,7 +78,7 @@ def delete(engine: Engine, journal: Journal, now: int) -> dict[str, Any]:
         msg = f"Only a closed execution can be deleted, this one is {journal.row.status}"
         raise Conflict(msg)
     _lives.remove(engine, journal, now)
-    return {"DeletionRequestTimestamp": to_datetime(now)}
+    return {"DeletionRequestTimestamp": now}
 
 
 def _repeated(

@@ -20,7 +20,7 @@ from durable_gen.local._reports import EventAppended, Notice
 from durable_gen.local._shelf import Shelf
 from durable_gen.local._store import Gate, Store
 from durable_gen.local._timers import Timers
-from durable_gen.local._wire import event_item
+from durable_gen.local._wire import dated, event_item
 
 if TYPE_CHECKING:
     from durable_gen.local._queue import Queued
@@ -195,7 +195,7 @@ class Engine(Shelf):
         if self._observer is not None:
             for change in changes:
                 for told in change.events:
-                    self.notify(EventAppended(change.execution.arn, event_item(told)))
+                    self.notify(EventAppended(change.execution.arn, dated(event_item(told))))
 
     def notify(self, notice: Notice) -> None:
         """Tell the observer; what it raises is logged and otherwise ignored."""

@@ -6,7 +6,7 @@ Times are integers, milliseconds since the epoch. Everything is frozen: a change
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -18,6 +18,22 @@ LONGEST = 31_622_400
 """Seconds that an execution may take, pauses included: 366 days."""
 DAY = 86_400_000
 """Milliseconds of a day."""
+
+Fact = TypeVar("Fact", "Operation", "Execution")
+
+
+def changed(fact: Fact, **members: Any) -> Fact:
+    """Make the next value of an operation or an execution.
+
+    It is `attrs.evolve` at a tenth of its cost: every update makes several.
+
+    Args:
+        fact: the value as it stands; it has a `__dict__` for this.
+        members: what differs, of their types.
+    """
+    found = object.__new__(type(fact))
+    found.__dict__.update(fact.__dict__, **members)
+    return found
 
 
 @frozen
@@ -42,7 +58,7 @@ class Update:
     trace: str | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Operation:
     """An operation as it stands."""
 
@@ -91,7 +107,7 @@ class Operation:
         return self.type == "CONTEXT" and finished and not self.replay_children
 
 
-@frozen
+@frozen(slots=False)
 class Event:
     """An event of the history; `details` is the member that EventType names, times in milliseconds."""
 
@@ -105,7 +121,7 @@ class Event:
     parent: str | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Execution:
     """An execution as it stands, its operations and events apart."""
 

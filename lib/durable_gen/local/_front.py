@@ -17,7 +17,7 @@ from durable_gen.local._host import Call, Host, Unreachable, body_of, encoded
 from durable_gen.local._reads import place
 from durable_gen.local._rules import PAYLOAD_LIMIT, SYNC_LIMIT, Refused, size
 from durable_gen.local._tokens import seal
-from durable_gen.local._wire import check, fault, given, model
+from durable_gen.local._wire import fault, given, model
 
 LONGEST_SYNC = 900  # seconds that a synchronous caller's execution may take
 PATIENCE = 960.0  # seconds that a synchronous caller is kept waiting, pauses included
@@ -50,7 +50,6 @@ class Front:
         Raises:
             ClientError: with one of the model's codes.
         """
-        check("Invoke", request)
         function = self._named("Invoke", request, durable=True)
         kind = request.get("InvocationType", "RequestResponse")
         longest = inf if function.timeout is None else function.timeout
@@ -137,7 +136,6 @@ class Front:
         Raises:
             ClientError: with one of the model's codes.
         """
-        check("GetFunction", request)
         function = self._named("GetFunction", request)
         asked = Name.parse(request["FunctionName"])
         qualified = "Qualifier" in request or (asked is not None and asked.qualifier is not None)
@@ -149,7 +147,6 @@ class Front:
         Raises:
             ClientError: with one of the model's codes.
         """
-        check("ListFunctions", request)
         every = request.get("FunctionVersion") == "ALL"
         found = [
             _configuration(function, qualified=every)

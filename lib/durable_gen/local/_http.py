@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from attrs import evolve
-from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 
 from durable_gen.local._answers import Answered, answered, faulty, refused
@@ -51,7 +49,8 @@ class Http:
         except Exception:
             LOGGER.exception("%s %s", request.method, request.target)
             answer = faulty("ServiceException", "The service failed; its log says how.")
-        return evolve(answer, headers={"x-amzn-RequestId": id_, **answer.headers})
+        headers = {"x-amzn-RequestId": id_, **answer.headers}
+        return Answered(answer.status, headers, answer.body)
 
     def _answer(self, request: Request, id_: str) -> Answered:
         path, _, query = request.target.partition("?")
@@ -62,16 +61,12 @@ class Http:
         operation, labels = found
         if len(request.body) > BODY:
             return self._too_large(operation)
-        asked = Asked(
-            labels, parse_qs(query, keep_blank_values=True), request.headers, request.body
-        )
+        values = parse_qs(query, keep_blank_values=True) if query else {}
+        asked = Asked(labels, values, request.headers, request.body)
         try:
             _readable(operation, request)
             given = arguments(operation, asked)
-            if operation == "Invoke":  # neither is the operation's own
-                given["trace_id"] = request.headers.get("x-amzn-trace-id")
-                given["request_id"] = id_
-            result = self._method(operation)(**given)
+            result = self._perform(operation, given, request, id_)
         except Malformed as error:
             return faulty("InvalidParameterValueException", str(error))
         except ParamValidationError as error:
@@ -80,11 +75,19 @@ class Http:
             return refused(error)
         return answered(operation, result)
 
-    def _method(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        name = xform_name(operation)
-        holder = self._front if hasattr(self._front, name) else self._client
-        method: Callable[..., Mapping[str, Any]] = getattr(holder, name)
-        return method
+    def _perform(
+        self, operation: str, given: dict[str, Any], request: Request, id_: str
+    ) -> Mapping[str, Any]:
+        match operation:
+            case "Invoke":
+                trace = request.headers.get("x-amzn-trace-id")
+                return self._front.invoke(trace_id=trace, request_id=id_, **given)
+            case "GetFunction":
+                return self._front.get_function(**given)
+            case "ListFunctions":
+                return self._front.list_functions(**given)
+            case _:
+                return self._client.perform(operation, given)
 
     @staticmethod
     def _too_large(operation: str) -> Answered:

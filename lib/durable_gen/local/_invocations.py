@@ -40,7 +40,7 @@ def begin(engine: Engine, arn: str, function: Function) -> Call | None:
             cut=False,
         )
         row = journal.row
-        page, further = cut(journal.shown.values(), 0, None, engine.limits.page)
+        page, further = cut(journal.texts(), 0, None, engine.limits.page)
         marker = "" if further is None else seal(row.serial, "state", further)
         event = (
             f'{{"DurableExecutionArn":{json.dumps(arn)},'

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from durable_gen.local._commits import Batch
-from durable_gen.local._facts import Change, Event, Execution, Operation
+from durable_gen.local._facts import Change, Event, Execution, Operation, changed
 from durable_gen.local._functions import Answer
 from durable_gen.local._machine import Draft, Move
 from durable_gen.local._wire import operation_text
@@ -22,7 +22,8 @@ class Journal:
     Attributes:
         row: the execution as it stands.
         operations: all of its operations by id, in the order in which they were created.
-        shown: what its state shows: id -> JSON; what finished contexts prune is missing.
+        shown: what its state shows: id -> JSON, or None until someone asks for it; what finished
+            contexts prune is missing.
         waiting: ids of the operations that something outside is to finish.
         replay: ClientToken and inbound token of the latest checkpoint, with its answer's JSON.
         news: the JSON of the operations in the latest checkpoint's answer, when it has pages.
@@ -33,7 +34,7 @@ class Journal:
 
     row: Execution
     operations: dict[str, Operation] = field(factory=dict)
-    shown: dict[str, str] = field(factory=dict)
+    shown: dict[str, str | None] = field(factory=dict)
     waiting: dict[str, None] = field(factory=dict)
     replay: tuple[str, str, str] | None = None
     news: list[str] = field(factory=list)
@@ -55,7 +56,7 @@ class Journal:
 
     def set(self, **changes: Any) -> None:
         """Change the row."""
-        self.row = evolve(self.row, **changes)
+        self.row = changed(self.row, **changes)
         self.noted = True
 
     def remove(self) -> None:
@@ -101,7 +102,7 @@ class Journal:
             return None
         if self._events:
             latest = self._events[-1]
-            self.row = evolve(self.row, events=latest.id, touched=latest.at)
+            self.row = changed(self.row, events=latest.id, touched=latest.at)
         change = Change(self.row, tuple(self._changed.values()), tuple(self._events), self._removed)
         self._changed, self._events, self.noted = {}, [], False
         return change
@@ -121,7 +122,14 @@ class Journal:
 
     def text(self, operation: Operation) -> str:
         """Give an operation as JSON, also one that the state does not show."""
-        return self.shown.get(operation.id) or operation_text(operation)
+        text = self.shown.get(operation.id) or operation_text(operation)
+        if operation.id in self.shown:
+            self.shown[operation.id] = text
+        return text
+
+    def texts(self) -> Iterator[str]:
+        """Give what the state shows as JSON, one operation after the other."""
+        return (text or self.text(self.operations[id_]) for id_, text in self.shown.items())
 
     def in_order(self, ids: Iterable[str]) -> list[Operation]:
         """Put operations in the order in which they were created, each once."""
@@ -137,7 +145,7 @@ class Journal:
             self.waiting.pop(operation.id, None)
         above = operation.parent
         if above is None or (above in self.shown and not self.operations[above].prunes):
-            self.shown[operation.id] = operation_text(operation)
+            self.shown[operation.id] = None
         if operation.prunes:
             self._hide(operation.id)
 
@@ -145,8 +153,10 @@ class Journal:
         # What an inner context already hid is not walked again: each operation is hidden once.
         stack = [context]
         while stack:
-            below = self._below.get(stack.pop(), ())
-            stack += [id_ for id_ in below if self.shown.pop(id_, None) is not None]
+            below = [id_ for id_ in self._below.get(stack.pop(), ()) if id_ in self.shown]
+            for id_ in below:
+                del self.shown[id_]
+            stack += below
 
 
 def cut(

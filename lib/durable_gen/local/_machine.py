@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from durable_gen.local._facts import ErrorObject, Operation, Update
+from durable_gen.local._facts import ErrorObject, Operation, Update, changed
 
 LEGAL: Mapping[tuple[str, str | None, str], str] = {
     ("STEP", None, "START"): "STARTED",
@@ -125,12 +125,12 @@ def apply(
             sub_type=update.sub_type,
         )
     elif update.action == "START":
-        operation = evolve(operation, status=status)
+        operation = changed(operation, status=status)
     if update.action == "START":
         return _start(operation, update, now, callback, target)
     if update.type == "STEP":
         return _attempt(operation, status, update, now)
-    closed = evolve(
+    closed = changed(
         operation,
         status=status,
         ended=now,
@@ -153,14 +153,16 @@ def _start(
             seconds = update.wait or 0
             end = now + seconds * 1000
             details = {"Duration": seconds, "ScheduledEndTimestamp": end}
-            return Move(evolve(started, due=end, seconds=seconds), (Draft("WaitStarted", details),))
+            return Move(
+                changed(started, due=end, seconds=seconds), (Draft("WaitStarted", details),)
+            )
         case "CALLBACK":
             details = {"CallbackId": callback}
             if update.timeout:
                 details["Timeout"] = update.timeout
             if update.heartbeat:
                 details["HeartbeatTimeout"] = update.heartbeat
-            started = evolve(
+            started = changed(
                 started,
                 callback=callback,
                 seconds=update.timeout,
@@ -180,7 +182,7 @@ def _invoke(started: Operation, update: Update, now: int, target: Target) -> Mov
     details: dict[str, Any] = {"FunctionName": update.function}
     if update.tenant is not None:
         details["TenantId"] = update.tenant
-    started = evolve(
+    started = changed(
         started,
         function=update.function,
         tenant=update.tenant,
@@ -189,7 +191,7 @@ def _invoke(started: Operation, update: Update, now: int, target: Target) -> Mov
         child=target.child,
     )
     if target.refusal is not None:
-        failed = evolve(started, status="FAILED", ended=now, error=target.refusal)
+        failed = changed(started, status="FAILED", ended=now, error=target.refusal)
         return Move(failed, (Draft("ChainedInvokeStarted", details), _outcome(failed)))
     details["Input"] = wrapped("{}" if update.payload is None else update.payload)
     details["ExecutedVersion"] = target.version
@@ -200,7 +202,7 @@ def _invoke(started: Operation, update: Update, now: int, target: Target) -> Mov
 
 def _attempt(operation: Operation, status: str, update: Update, now: int) -> Move:
     again = status == "PENDING"
-    done = evolve(
+    done = changed(
         operation,
         status=status,
         attempt=operation.attempt + 1,
@@ -233,9 +235,9 @@ def elapse(operation: Operation, now: int) -> Move:
     """
     status = CAUSES[operation.type, operation.status, "timer"]
     if status == "READY":
-        return Move(evolve(operation, status=status, due=None))
+        return Move(changed(operation, status=status, due=None))
     if operation.type == "WAIT":
-        ended = evolve(operation, status=status, ended=now)
+        ended = changed(operation, status=status, ended=now)
         return Move(ended, (Draft("WaitSucceeded", {"Duration": operation.seconds}),))
     beat = operation.heartbeat_due is not None and operation.heartbeat_due == operation.timer
     late = beat and operation.heartbeat_due != operation.due  # a tie is the timeout's
@@ -245,7 +247,7 @@ def elapse(operation: Operation, now: int) -> Move:
         "ErrorType": f"Callback.{word}",
         "ErrorMessage": f"The callback had {what} within {seconds} seconds.",
     }
-    ended = evolve(operation, status=status, ended=now, error=error)
+    ended = changed(operation, status=status, ended=now, error=error)
     return Move(ended, (_outcome(ended),))
 
 
@@ -265,13 +267,13 @@ def answer(
         KeyError: it does not wait for an answer.
     """
     assert status in CAUSES[operation.type, operation.status, "answer"]
-    ended = evolve(operation, status=status, ended=now, result=result, error=error)
+    ended = changed(operation, status=status, ended=now, result=result, error=error)
     return Move(ended, (_outcome(ended),))
 
 
 def beat(operation: Operation, now: int) -> Operation:
     """Restart a callback's heartbeat clock in full."""
-    return evolve(operation, heartbeat_due=now + operation.heartbeat * 1000)
+    return changed(operation, heartbeat_due=now + operation.heartbeat * 1000)
 
 
 def _outcome(operation: Operation) -> Draft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -13,9 +12,10 @@ from durable_gen.local._engine import Engine
 from durable_gen.local._facts import Execution
 from durable_gen.local._functions import ACCOUNT, REGION, Name
 from durable_gen.local._journal import cut
+from durable_gen.local._json import read
 from durable_gen.local._rules import Refused
 from durable_gen.local._tokens import seal, unseal
-from durable_gen.local._wire import dated, event_item, given
+from durable_gen.local._wire import event_item, given
 
 Request = Mapping[str, Any]
 CHUNK = 101  # rows that are read at once: the page that is asked for mostly, and one more
@@ -59,9 +59,9 @@ def state(engine: Engine, request: Request) -> dict[str, Any]:
         parts = (unseal(marker, 3) if marker else None) or [str(serial), "state"]
         kind = "news" if parts[1] == "news" else "state"
         start = place(marker, serial, kind)
-        texts = journal.news if kind == "news" else journal.shown.values()
+        texts = journal.news if kind == "news" else journal.texts()
         page, further = cut(texts, start, request.get("MaxItems") or 100, engine.limits.page)
-    operations = dated(json.loads(f"[{','.join(page)}]"))
+    operations = read(f"[{','.join(page)}]")
     more = None if further is None else seal(serial, kind, further)
     return {"Operations": operations, **given(NextMarker=more)}
 
@@ -81,8 +81,7 @@ def describe(engine: Engine, request: Request) -> dict[str, Any]:
         PauseDetails=_pause(row, data=data),
     )
     config = given(ExecutionTimeout=row.timeout, RetentionPeriodInDays=row.retention)
-    described: dict[str, Any] = dated(json.loads(json.dumps(shown)))
-    return {**described, "ExecutionDataIncluded": data, "DurableConfig": config}
+    return {**shown, "ExecutionDataIncluded": data, "DurableConfig": config}
 
 
 def _pause(row: Execution, *, data: bool) -> dict[str, Any] | None:
@@ -150,7 +149,7 @@ def listed(engine: Engine, request: Request) -> dict[str, Any]:
     most = request.get("MaxItems") or 100
     page = list(islice((found for found in rows if fits(found[1])), most + 1))
     more = seal(direction, page[most - 1][0]) if len(page) > most else None
-    items = [dated(_item(row)) for _, row in page[:most]]
+    items = [_item(row) for _, row in page[:most]]
     return {"DurableExecutions": items, **given(NextMarker=more)}
 
 

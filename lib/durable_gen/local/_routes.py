@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
@@ -12,8 +11,8 @@ from urllib.parse import unquote
 from attrs import frozen
 from botocore.utils import parse_to_aware_datetime
 
-from durable_gen.local._shapes import Fits, fitting
-from durable_gen.local._wire import model
+from durable_gen.local._json import read
+from durable_gen.local._wire import check, model, surely_fits
 
 
 class Malformed(Exception):  # noqa: N818  # it becomes the operation's own fault at the edge
@@ -76,7 +75,8 @@ def _label(shape: Any, name: str) -> str:
     return f"(?P<{name}>{'.+' if slashed else '[^/]+'})"
 
 
-def find(method: str, path: str) -> tuple[str, dict[str, str]] | None:
+@lru_cache(maxsize=256)  # an execution's path comes again and again
+def find(method: str, path: str) -> tuple[str, Mapping[str, str]] | None:
     """Find an operation by a request's method and raw path.
 
     Args:
@@ -92,15 +92,12 @@ def find(method: str, path: str) -> tuple[str, dict[str, str]] | None:
             continue
         match = route.path.fullmatch(path)
         if match is not None:
-            return route.operation, {k: _decoded(v) for k, v in match.groupdict().items()}
+            return route.operation, {k: unquote(v) for k, v in match.groupdict().items()}
     return None
 
 
-_decoded = lru_cache(maxsize=256)(unquote)  # an ARN comes again and again
-
-
 def arguments(operation: str, asked: Asked) -> dict[str, Any]:
-    """Read an operation's arguments.
+    """Read an operation's arguments, and judge them.
 
     Args:
         operation: as the model spells it.
@@ -108,10 +105,13 @@ def arguments(operation: str, asked: Asked) -> dict[str, Any]:
 
     Raises:
         Malformed: a value is not of its type, or the body is no JSON.
+        ParamValidationError: the model does not take it.
+        ClientError: the service does not.
     """
     found: dict[str, Any] = {}
+    bodied: list[tuple[str, Any]] = []
     given: Any = None
-    for name, member, place, key, fits in _members(operation):
+    for name, member, place, key in _members(operation):
         match place:
             case "uri":
                 found[name] = asked.labels[key]
@@ -129,15 +129,19 @@ def arguments(operation: str, asked: Asked) -> dict[str, Any]:
                 found[name] = _typed(member, _json(asked.body), name)
             case _:
                 given = _object(asked.body) if given is None else given
-                value = given.get(name)
-                if value is not None:  # what surely fits needs no reading
-                    found[name] = value if fits(value) else _typed(member, value, name)
+                if (value := given.get(name)) is not None:
+                    found[name] = value
+                    bodied.append((name, member))
+    if not surely_fits(operation, found):  # what does needs no reading
+        for name, member in bodied:
+            found[name] = _typed(member, found[name], name)
+        check(operation, found)
     return found
 
 
 @cache
-def _members(operation: str) -> list[tuple[str, Any, str, str, Fits]]:
-    """List an operation's arguments: name, shape, where it stands, under which key, what it fits."""
+def _members(operation: str) -> list[tuple[str, Any, str, str]]:
+    """List an operation's arguments: name, shape, where it stands, under which key."""
     shape = model().operation_model(operation).input_shape
     payload = shape.serialization.get("payload")
     found = []
@@ -148,7 +152,7 @@ def _members(operation: str) -> list[tuple[str, Any, str, str, Fits]]:
             key = key.lower()
         elif name == payload:
             place = "blob" if member.type_name == "blob" else "payload"
-        found.append((name, member, place, key, fitting(member)))
+        found.append((name, member, place, key))
     return found
 
 
@@ -162,15 +166,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_no_json)
+        return read(body)
     except (ValueError, RecursionError) as error:
         msg = f"Could not parse request body into json: {error}"
         raise Malformed(msg) from None
-
-
-def _no_json(word: str) -> None:
-    msg = f"{word} is no JSON"
-    raise ValueError(msg)
 
 
 def _queried(shape: Any, values: Sequence[str], path: str) -> Any:

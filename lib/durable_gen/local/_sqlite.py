@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import weakref
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 
-from attrs import evolve, fields
-
-from durable_gen.local._facts import Change, Event, Execution, Operation
+from durable_gen.local._facts import Change, Event, Execution, Operation, changed
+from durable_gen.local._json import ascii_text, read
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS executions (
@@ -107,7 +105,7 @@ class SqliteStore:
         """List a function's executions, each with its place, as `Store.listed` says."""
         beyond = (2**63 - 1 if newest else 0) if beyond is None else beyond
         found = self._sql.execute(NEWEST if newest else OLDEST, (function, beyond, most))
-        return [(place, Execution(**json.loads(body))) for place, body in found]
+        return [(place, Execution(**read(body))) for place, body in found]
 
     def operations(self, arn: str) -> Iterator[Operation]:
         """List an execution's operations in the order in which they were created."""
@@ -116,7 +114,7 @@ class SqliteStore:
             "WHERE e.arn = ? ORDER BY o.place"
         )
         for (body,) in self._sql.execute(query, (arn,)).fetchall():
-            yield Operation(**json.loads(body))
+            yield Operation(**read(body))
 
     def events(self, arn: str, first: int, last: int) -> list[Event]:
         """List an execution's events from EventId first to last, both included."""
@@ -124,9 +122,7 @@ class SqliteStore:
             "SELECT v.body FROM executions e JOIN events v ON v.execution = e.place "
             "WHERE e.arn = ? AND v.id BETWEEN ? AND ? ORDER BY v.id"
         )
-        return [
-            Event(**json.loads(body)) for (body,) in self._sql.execute(query, (arn, first, last))
-        ]
+        return [Event(**read(body)) for (body,) in self._sql.execute(query, (arn, first, last))]
 
     def write(self, changes: Sequence[Change]) -> None:
         """Keep changes in one transaction."""
@@ -147,7 +143,7 @@ class SqliteStore:
             for statement in REMOVALS if found is not None else ():
                 sql.execute(statement, found)
             return
-        body = _text(evolve(row, input=None))
+        body = _text(changed(row, input=None))
         if found is not None:
             place = found[0]
             sql.execute("UPDATE executions SET body = ? WHERE place = ?", (body, place))
@@ -169,12 +165,8 @@ class SqliteStore:
 
 
 def _text(row: Execution | Operation | Event) -> str:
-    return _encode({name: getattr(row, name) for name in _NAMES[type(row)]})
+    return ascii_text(row.__dict__)
 
 
 def _execution(body: str, root: str) -> Execution:
-    return Execution(**{**json.loads(body), "input": json.loads(root)["input"]})
-
-
-_NAMES = {kind: [a.name for a in fields(kind)] for kind in (Execution, Operation, Event)}
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+    return Execution(**{**read(body), "input": read(root)["input"]})

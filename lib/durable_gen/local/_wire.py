@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -15,6 +14,7 @@ from botocore.validate import ParamValidator
 
 from durable_gen.local._clock import to_datetime
 from durable_gen.local._facts import Event, Operation
+from durable_gen.local._json import ascii_text
 from durable_gen.local._shapes import UNJUDGED, Fits, fitting, pattern
 
 
@@ -70,6 +70,11 @@ def _fits(operation: str) -> Fits:
     return fitting(model().operation_model(operation).input_shape)
 
 
+def surely_fits(operation: str, request: Mapping[str, Any]) -> bool:
+    """Tell whether a request is certainly what the model takes; with a no, `check` tells more."""
+    return _fits(operation)(request)
+
+
 def check(operation: str, request: Mapping[str, Any]) -> None:
     """Judge a request by the model.
 
@@ -81,7 +86,7 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         ParamValidationError: botocore itself would not send it.
         InvalidParameterValueException: the service would not take it; all violations are listed.
     """
-    if not _fits(operation)(request):
+    if not surely_fits(operation, request):
         _report(operation, request)
 
 
@@ -130,7 +135,7 @@ def _bounds(shape: Any, found: int, path: str, unit: str) -> Iterator[str]:
 
 
 def dated(value: Any) -> Any:
-    """Turn the milliseconds of every ...Timestamp member into an aware datetime."""
+    """Copy a result as botocore parses it: the milliseconds of a ...Timestamp as an aware datetime."""
     if isinstance(value, dict):
         return {
             key: to_datetime(item)
@@ -159,7 +164,7 @@ def operation_text(operation: Operation) -> str:
         EndTimestamp=operation.ended,
         Status=operation.status,
     )
-    return json.dumps({**shown, member: details}, separators=(",", ":"))
+    return ascii_text({**shown, member: details})
 
 
 def _details(operation: Operation) -> tuple[str, dict[str, Any]]:
@@ -182,13 +187,12 @@ def _details(operation: Operation) -> tuple[str, dict[str, Any]]:
 
 
 def event_item(event: Event, *, data: bool = True) -> dict[str, Any]:
-    """Write an event as botocore parses it, sharing nothing with the store.
+    """Write an event in the API's shape, times in milliseconds.
 
     Args:
         event: the event.
         data: whether payloads and errors are shown.
     """
-    details = json.loads(json.dumps(event.details if data else _stripped(event.details)))
     item = given(
         EventType=event.type,
         SubType=event.sub_type,
@@ -198,8 +202,7 @@ def event_item(event: Event, *, data: bool = True) -> dict[str, Any]:
         EventTimestamp=event.at,
         ParentId=event.parent,
     )
-    written: dict[str, Any] = dated({**item, f"{event.type}Details": details})
-    return written
+    return {**item, f"{event.type}Details": event.details if data else _stripped(event.details)}
 
 
 def _stripped(details: Mapping[str, Any]) -> dict[str, Any]:
