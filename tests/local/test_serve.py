@@ -12,7 +12,7 @@ import pytest
 
 from durable_gen.local import SqliteStore
 from durable_gen.local._functions import Function
-from durable_gen.local._hosts import Remote
+from durable_gen.local._remote import Remote
 from durable_gen.local._serve import Options, Unservable, _greeting, described, serve
 from durable_gen.local._serving import Serving
 from durable_gen.local._template import Unfit, read

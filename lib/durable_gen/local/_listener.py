@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
+import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -98,16 +100,28 @@ class Server(ThreadingMixIn, TCPServer):
 
 
 class _Arrival:
-    """What a client sends. A request that has begun must be over within the server's patience."""
+    """What a client sends. A request that has begun must be over within the server's patience.
+
+    The kernel keeps the time of a wait: a timeout of Python's would cost another call for each one.
+    """
 
     def __init__(self, connection: socket.socket, patience: float) -> None:
         self._connection, self._patience = connection, patience
         self._until: float | None = None
         self._come = bytearray()
+        self._limit = 0.0
+        self._wait(IDLE)
 
     def rest(self) -> None:
         """Wait for another request, as long as a connection may be idle."""
         self._until = None if not self._come else time.monotonic() + self._patience
+        self._wait(IDLE)
+
+    def _wait(self, seconds: float) -> None:
+        """Say how long the next bytes may take."""
+        if seconds != self._limit:
+            self._limit = seconds
+            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
 
     def head(self) -> str:
         """Read a request's line and headers, without the empty line.
@@ -163,11 +177,15 @@ class _Arrival:
             TimeoutError: it did not come in time.
             Gone: nothing will.
         """
-        left = IDLE if self._until is None else self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        data = self._connection.recv(CHUNK)
+        if self._until is not None:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._wait(left)
+        try:
+            data = self._connection.recv(CHUNK)
+        except BlockingIOError:
+            raise TimeoutError from None
         if not data:
             raise Gone
         if self._until is None:
@@ -181,6 +199,7 @@ class _Connection(BaseRequestHandler):
 
     def handle(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(IDLE))
         self._arrival = _Arrival(self.request, self.server.patience)
         with suppress(Gone, ConnectionError):
             while self._exchange():
@@ -213,7 +232,6 @@ class _Connection(BaseRequestHandler):
         lines = [f"HTTP/1.1 {answer.status} {PHRASES.get(answer.status, '')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        self.request.settimeout(IDLE)
         self.request.sendall(head if empty or bare else head + answer.body)
 
     def _body(self, headers: Mapping[str, str]) -> tuple[bytes, bool]:
@@ -273,9 +291,27 @@ def _head(text: str) -> tuple[str, str, str, dict[str, str]]:
         raise Unreadable(400, f"The request begins with {first!r:.80}")
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not TOKEN.fullmatch(name):
-            raise Unreadable(400, f"A header reads {line!r:.80}")
-        name, value = name.lower(), value.strip(" \t")
+        name, value = _field(line)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return words[0], words[1], words[2], headers
+
+
+@lru_cache(maxsize=256)  # a client's headers are mostly the same
+def _field(line: str) -> tuple[str, str]:
+    """Read a header: its name in lower case, its value.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    name, colon, value = line.partition(":")
+    if not colon or not TOKEN.fullmatch(name):
+        raise Unreadable(400, f"A header reads {line!r:.80}")
+    return name.lower(), value.strip(" \t")
+
+
+def _timeval(seconds: float) -> bytes:
+    """Write a socket's time limit as the system has it; never 0, which means none."""
+    if sys.platform == "win32":
+        return struct.pack("@L", max(1, round(seconds * 1000)))
+    micros = max(1, round(seconds * 1e6))
+    return struct.pack("@ll", micros // 1_000_000, micros % 1_000_000)

@@ -163,7 +163,8 @@ def _template(path: Path) -> list[Function]:
 def _host(options: Options, service: Service, endpoint: str) -> Host:
     if options.in_process:
         return InProcess(service.clock)
-    from durable_gen.local._hosts import Remote, Sandboxed
+    from durable_gen.local._hosts import Sandboxed
+    from durable_gen.local._remote import Remote
     from durable_gen.local._sandboxes import Sandboxes
 
     if options.endpoint is not None:
