@@ -8,28 +8,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
+import orjson
+
 STEPS = 10  # of each of the two invocations of an execution; every one is a checkpoint
 FUNCTION = "load"
 PATIENCE = 120.0  # seconds after which an execution is said to hang
-Headers = dict[str, str]
+Told = Callable[["Messages", bytes, bytes], None]
 
 
-async def read_message(reader: asyncio.StreamReader) -> tuple[str, Headers, bytes]:
-    """Read a request or a response: its first line, its headers, its body."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = head.rstrip("\r\n").split("\r\n")
-    parted = (line.partition(":") for line in lines)
-    headers = {name.lower(): value.strip() for name, _, value in parted}
-    if "content-length" in headers:
-        return first, headers, await reader.readexactly(int(headers["content-length"]))
-    return first, headers, b"" if first.endswith("HTTP/1.1") else await reader.read()
+class Messages(asyncio.Protocol):
+    """A connection that takes HTTP messages apart: one at a time, each answered before the next.
+
+    Args:
+        told: called with each message: the connection, the head, the body.
+    """
+
+    def __init__(self, told: Told) -> None:
+        self.told, self.transport = told, None
+        self._come = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._come += data
+        head, found, body = self._come.partition(b"\r\n\r\n")
+        length = header(head, b"content-length")
+        if found and (len(body) >= int(length) if length else not head.startswith(b"HTTP")):
+            self._come = b""
+            self.told(self, head, body)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.transport = None
+        head, found, body = self._come.partition(b"\r\n\r\n")
+        if found and error is None:  # what had no length ends with the connection
+            self._come = b""
+            self.told(self, head, body)
+
+
+def header(head: bytes, name: bytes) -> bytes:
+    """Find a header's value; nothing if it is not there."""
+    start = head.lower().find(b"\r\n" + name + b":")
+    return b"" if start < 0 else head[start + len(name) + 3 :].partition(b"\r\n")[0].strip()
 
 
 class Connection:
@@ -37,34 +64,41 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._messages: Messages | None = None
+        self._answer: asyncio.Future[tuple[bytes, bytes]]
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request, and read its JSON answer; anything but a 2xx is an error."""
-        data = (
-            b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"{more}Content-Length: {len(data)}\r\n\r\n"
         )
-        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        lines += [f"Content-Length: {len(data)}", "", ""]
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._streams
-        writer.write("\r\n".join(lines).encode() + data)
-        first, found, text = await read_message(reader)
-        if first.startswith("HTTP/1.0") or found.get("connection", "").lower() == "close":
-            self.close()
-        if first.split()[1][0] != "2":
-            msg = f"{method} {path}: {first} {text!r:.300}"
+        loop = asyncio.get_running_loop()
+        if self._messages is None or self._messages.transport is None:
+            _, self._messages = await loop.create_connection(
+                lambda: Messages(self._told), "127.0.0.1", self._port
+            )
+        self._answer = loop.create_future()
+        self._messages.transport.write(head.encode() + data)
+        first, text = await self._answer
+        if first[9:10] != b"2":
+            msg = f"{method} {path}: {first!r} {text!r:.300}"
             raise RuntimeError(msg)
-        arn = found.get("x-amz-durable-execution-arn")
-        return {"DurableExecutionArn": arn} if arn else json.loads(text or b"null")
+        arn = header(first, b"x-amz-durable-execution-arn")
+        return {"DurableExecutionArn": arn.decode()} if arn else orjson.loads(text or b"null")
+
+    def _told(self, messages: Messages, head: bytes, body: bytes) -> None:
+        if head.startswith(b"HTTP/1.0") or header(head, b"connection").lower() == b"close":
+            self.close()
+        self._answer.set_result((head, body))
 
     def close(self) -> None:
         """Close it; the next call opens another."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._messages is not None and self._messages.transport is not None:
+            self._messages.transport.close()
+        self._messages = None
 
 
 class Load:
@@ -81,6 +115,7 @@ class Load:
         self._pool: list[Connection] = []
         self._callbacks: dict[str, asyncio.Future[str]] = {}
         self._done: dict[str, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request over a connection that is free, as a client with a pool does."""
@@ -100,19 +135,27 @@ class Load:
     @contextlib.asynccontextmanager
     async def functions(self) -> Any:
         """Serve the function's Invoke endpoint; gives its port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=256)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: Messages(self._serve), "127.0.0.1", 0, backlog=256
+        )
         async with server:
             yield server.sockets[0].getsockname()[1]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                _, _, body = await read_message(reader)
-                answer = json.dumps(await self._invoked(json.loads(body))).encode()
-                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n"
-                writer.write(f"{head}x-amzn-RequestId: {uuid.uuid4()}\r\n\r\n".encode() + answer)
-                await writer.drain()
-        writer.close()
+    def _serve(self, messages: Messages, head: bytes, body: bytes) -> None:
+        del head
+        if body:
+            task = asyncio.get_running_loop().create_task(self._answer(messages, body))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, messages: Messages, body: bytes) -> None:
+        answer = orjson.dumps(await self._invoked(orjson.loads(body)))
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n"
+        if messages.transport is not None:
+            messages.transport.write(
+                f"{head}x-amzn-RequestId: {uuid.uuid4()}\r\n\r\n".encode() + answer
+            )
 
     async def _invoked(self, event: dict[str, Any]) -> dict[str, Any]:
         """Run an invocation: steps and a callback in the first, steps and the end in the second."""
@@ -126,7 +169,7 @@ class Load:
             request = {
                 "CheckpointToken": token,
                 "Updates": updates,
-                "ClientToken": str(uuid.uuid4()),
+                "ClientToken": os.urandom(8).hex(),
             }
             began = time.perf_counter()
             answer = await self.call("POST", path, request)
@@ -137,7 +180,7 @@ class Load:
         start = 0 if first else STEPS
         for n in range(start, start + STEPS):
             step = {"Id": f"s{n}", "Type": "STEP", "SubType": "Step", "Name": f"step-{n}"}
-            result = json.dumps({"i": n, "v": "x" * 20})
+            result = orjson.dumps({"i": n, "v": "x" * 20}).decode()
             await checkpoint(
                 {**step, "Action": "START"}, {**step, "Action": "SUCCEED", "Payload": result}
             )
@@ -149,7 +192,7 @@ class Load:
             self._future(self._callbacks, arn).set_result(word)
             return {"Status": "PENDING"}
         results = [
-            json.loads(o["StepDetails"]["Result"])["i"] for o in known if o["Type"] == "STEP"
+            orjson.loads(o["StepDetails"]["Result"])["i"] for o in known if o["Type"] == "STEP"
         ]
         assert results == list(range(STEPS)), results
         (answer,) = (o["CallbackDetails"]["Result"] for o in known if o["Type"] == "CALLBACK")

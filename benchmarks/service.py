@@ -69,7 +69,7 @@ def serve_in_memory(port: int, endpoint: str) -> None:
 
     from durable_gen.local import MemoryStore, Service
     from durable_gen.local._functions import Function
-    from durable_gen.local._hosts import Remote
+    from durable_gen.local._remote import Remote
     from durable_gen.local._serving import Serving
 
     service = Service(MemoryStore())
@@ -136,6 +136,16 @@ def theirs(python: str, store: str) -> Side:
         return [python, "-c", THEIRS, "start-server", *options]
 
     return Side("AWS's runner", store, command, start_theirs)
+
+
+def floor() -> Side:
+    """Describe the smallest server imaginable."""
+
+    def command(port: int, endpoint: str, folder: Path) -> list[str]:
+        del folder
+        return [sys.executable, "-m", "benchmarks.floor", str(port), endpoint.rpartition(":")[2]]
+
+    return Side("floor", "none", command, start_ours)
 
 
 def peer(given: str | None) -> str | None:
@@ -267,7 +277,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["ours", "theirs"])
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    sides = [] if options.only == "theirs" else [ours("sqlite"), ours("memory")]
+    sides = [] if options.only == "theirs" else [floor(), ours("sqlite"), ours("memory")]
     python = None if options.only == "ours" else peer(options.peer)
     if python is not None:
         sides += [theirs(python, "sqlite"), theirs(python, "memory")]
