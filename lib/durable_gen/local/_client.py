@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from durable_gen.local import _acts, _lives, _reads
 from durable_gen.local._checkpoints import checkpoint
@@ -13,6 +13,7 @@ from durable_gen.local._reads import Request
 from durable_gen.local._rules import Refused
 from durable_gen.local._wire import check, dated, exceptions, fault, metadata
 
+Result = TypeVar("Result")
 CODES: Mapping[type[Exception], str] = {
     Refused: "InvalidParameterValueException",
     _reads.Missing: "ResourceNotFoundException",
@@ -35,6 +36,19 @@ ACTS: Mapping[str, Callable[[Engine, Request], dict[str, Any]]] = {
     "SendDurableExecutionCallbackFailure": _acts.fail,
     "SendDurableExecutionCallbackHeartbeat": _acts.heartbeat,
 }
+
+
+TOGETHER = frozenset(
+    {
+        "CheckpointDurableExecution",
+        "GetDurableExecution",
+        "GetDurableExecutionState",
+        "SendDurableExecutionCallbackSuccess",
+        "SendDurableExecutionCallbackFailure",
+        "SendDurableExecutionCallbackHeartbeat",
+    }
+)
+"""Operations that wait only at their end, for the disk: they do not read from the store."""
 
 
 class Client:
@@ -116,6 +130,17 @@ class Client:
             return ACTS[operation](self._engine, request)
         except tuple(CODES) as error:
             raise fault(CODES[type(error)], str(error), operation) from None
+
+    def together(self, acts: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
+        """Do several things that wait for the disk together.
+
+        Args:
+            acts: each performs one of the operations in TOGETHER.
+
+        Returns:
+            Of the first ones, at least one, what each gave, or why what it did was not kept.
+        """
+        return self._engine.together(acts)
 
     def _perform(self, operation: str, request: Request) -> dict[str, Any]:
         check(operation, request)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from durable_gen.local._clock import Clock
-from durable_gen.local._commits import Commits
+from durable_gen.local._commits import Batch, Commits
 from durable_gen.local._facts import Change, Execution, Operation
 from durable_gen.local._functions import Function, Name
 from durable_gen.local._journal import Journal
@@ -25,6 +26,8 @@ from durable_gen.local._wire import dated, event_item
 if TYPE_CHECKING:
     from durable_gen.local._queue import Queued
 
+Result = TypeVar("Result")
+Held = list[tuple[Batch, list[Change]]]
 LOGGER = logging.getLogger("durable_gen.local")
 
 
@@ -54,6 +57,8 @@ class Engine(Shelf):
         self._commits = Commits(self.store.write)
         self._depth = 0  # of transactions within one
         self._touched: dict[str, Journal] = {}
+        self._waited = 0.0  # seconds that `together` has waited for the disk, the latest time
+        self._together = threading.local()  # what a thread's transactions are to wait for later
         self._broken: dict[str, Execution] = {}  # what memory is to be read anew of
         self.timers = Timers(self._timer_stands, self.woken)  # of operations, and "" for a retry
         self.timeouts = Timers(self._timeout_stands, self.woken)  # of executions
@@ -148,6 +153,49 @@ class Engine(Shelf):
                     self._unknow(change.execution)
             if self.ready or any(not change.execution.open for change in changes):
                 self.woken.set()
+        held: Held | None = getattr(self._together, "held", None)
+        if held is None:
+            self._keep(batch, changes)
+        else:
+            held.append((batch, changes))
+
+    def together(self, acts: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
+        """Do several things whose transactions wait for the disk together, after the last one.
+
+        It does as many as it can do in the time that the latest such wait has taken: when the disk
+        is quick, nobody is kept waiting for company.
+
+        Args:
+            acts: what to do, in this order. What one gives holds only when this returns.
+
+        Returns:
+            Of the first ones, at least one, what each gave, or why what it did was not kept.
+        """
+        began = time.perf_counter()
+        results: list[Result | Exception] = []
+        waiting: list[Held] = []
+        for act in acts:
+            held: Held = []
+            self._together.held = held
+            try:
+                results.append(act())
+            finally:
+                self._together.held = None
+            waiting.append(held)
+            if time.perf_counter() - began > 4 * self._waited:
+                break
+        began = time.perf_counter()
+        for place, held in enumerate(waiting):
+            try:
+                for batch, changes in held:
+                    self._keep(batch, changes)
+            except Exception as error:  # each has its own answer
+                results[place] = error
+        self._waited = time.perf_counter() - began
+        return results
+
+    def _keep(self, batch: Batch, changes: list[Change]) -> None:
+        """Wait until a transaction is on disk, and act on it."""
         try:
             self._commits.wait(batch)
         except BaseException:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from botocore.exceptions import ClientError, ParamValidationError
 
 from durable_gen.local._answers import Answered, answered, faulty, refused
+from durable_gen.local._arrival import Request
+from durable_gen.local._client import TOGETHER
 from durable_gen.local._front import Front
-from durable_gen.local._listener import Request
 from durable_gen.local._routes import Asked, Malformed, arguments, find
 from durable_gen.local._rules import MIB
 from durable_gen.local._wire import fault, model
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 BODY = 6 * MIB + 256 * 1024
 """Bytes of a request's body: the largest payload, and what is around it in a checkpoint."""
+FAILED = "The service failed; its log says how."
 LOGGER = logging.getLogger("durable_gen.local")
 UNREAD = frozenset(
     {"text/plain", "text/html", "text/xml", "application/xml", "multipart/form-data"}
@@ -48,9 +51,19 @@ class Http:
             answer = self._answer(request, id_)
         except Exception:
             LOGGER.exception("%s %s", request.method, request.target)
-            answer = faulty("ServiceException", "The service failed; its log says how.")
+            answer = faulty("ServiceException", FAILED)
         headers = {"x-amzn-RequestId": id_, **answer.headers}
         return Answered(answer.status, headers, answer.body)
+
+    def quick(self, request: Request) -> bool:
+        """Tell whether a request waits for nothing but the disk, and reads nothing from it."""
+        found = find(request.method, request.target.partition("?")[0])
+        return found is not None and found[0] in TOGETHER
+
+    def together(self, requests: Sequence[Request]) -> list[Answered]:
+        """Answer the first of some quick requests, at least one; they wait for the disk together."""
+        results = self._client.together([partial(self, request) for request in requests])
+        return [one if isinstance(one, Answered) else _failed(one) for one in results]
 
     def _answer(self, request: Request, id_: str) -> Answered:
         path, _, query = request.target.partition("?")
@@ -95,6 +108,14 @@ class Http:
         code = "RequestTooLargeException"
         code = code if code in codes else "InvalidParameterValueException"
         return faulty(code, f"The body has more than {BODY} bytes")
+
+
+def _failed(error: Exception) -> Answered:
+    LOGGER.error("What a request did could not be kept.", exc_info=error)
+    answer = faulty("ServiceException", FAILED)
+    return Answered(
+        answer.status, {"x-amzn-RequestId": str(uuid.uuid4()), **answer.headers}, answer.body
+    )
 
 
 def _readable(operation: str, request: Request) -> None:

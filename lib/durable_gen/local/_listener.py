@@ -1,71 +1,45 @@
-"""A small HTTP/1.1 server for one application: a thread per connection, kept alive."""
+"""A small HTTP/1.1 server for one application: one thread answers what is quick, others the rest.
+
+The law: the thread that listens never waits for a client. It answers the requests that have come whole
+when it looks, all of them together, so that they share what they wait for. A request that is not whole
+yet, one that may take long, and an answer that its client is slow to take, are left to a thread of their
+own, and the connection comes back when that is over.
+"""
 
 from __future__ import annotations
 
-import re
+import selectors
 import socket
-import struct
-import sys
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
-from socketserver import BaseRequestHandler, TCPServer, ThreadingMixIn
-from typing import Any
+from typing import Protocol
 
-from attrs import frozen
+from durable_gen.local._answers import Answered
+from durable_gen.local._arrival import IDLE, Gone, Request
+from durable_gen.local._connection import Connection
+from durable_gen.local._threads import Threads
 
-from durable_gen.local._answers import Answered, faulty
-
-IDLE = 65.0  # seconds after which a connection that says nothing is closed
 PATIENCE = 60.0  # seconds in which a request must have come, whole
-HEAD = 64 * 1024  # bytes of a request's line and headers
-LINE = 4096  # bytes of the line before a chunk
-CHUNK = 64 * 1024  # bytes that are read at once
-HEX = frozenset(b"0123456789abcdefABCDEF")
-DRAINED = 64 * 1024 * 1024  # bytes of a body that are read for nothing, so that its sender listens
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-PHRASES = {status.value: status.phrase for status in HTTPStatus}
+SWEEP = 5.0  # seconds between two looks for connections that are idle
+BACKLOG = 256  # connections that may wait to be taken
 
 
-@frozen
-class Request:
-    """What a client asks for.
+class App(Protocol):
+    """What answers requests."""
 
-    Attributes:
-        method: GET, POST or any other.
-        target: as it stands in the request line.
-        headers: by name in lower case; what came twice is joined by commas.
-        body: bytes, at most one more than the server's limit.
-    """
+    def __call__(self, request: Request) -> Answered:
+        """Answer a request, however long it takes."""
 
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
+    def quick(self, request: Request) -> bool:
+        """Tell whether a request may be answered together with others."""
+
+    def together(self, requests: Sequence[Request]) -> list[Answered]:
+        """Answer the first of some quick requests, at least one."""
 
 
-class Unreadable(Exception):  # noqa: N818  # it becomes an answer at once
-    """What has come is no request.
-
-    Args:
-        status: of the answer.
-        text: what is wrong.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class Gone(Exception):  # noqa: N818  # it ends a connection
-    """The client has gone, or has said nothing for too long."""
-
-
-class Server(ThreadingMixIn, TCPServer):
+class Server:
     """The server; `serve_forever` runs it, `shutdown` from another thread ends that.
 
     What it serves is its `app`, to be set before.
@@ -77,241 +51,122 @@ class Server(ThreadingMixIn, TCPServer):
 
     Attributes:
         patience: seconds in which a request must have come, whole.
+        port: the port that it listens at.
     """
 
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 256
-
-    app: Callable[[Request], Answered]
+    app: App
 
     def __init__(self, host: str, port: int, limit: int) -> None:
         self.limit, self.patience = limit, PATIENCE
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), _Connection)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+            self._socket.listen(BACKLOG)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._clapper = socket.socketpair()  # rung to have the selector look again
+        self._back: deque[Connection] = deque()  # what threads are done with
+        self._threads = Threads("durable_gen connection")
+        self._stopping = False
+        self._next_sweep = 0.0
 
-    @property
-    def port(self) -> int:
-        """The port that it listens at."""
-        return int(self.server_address[1])
+    def serve_forever(self) -> None:
+        """Answer until `shutdown`."""
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        while not self._stopping:
+            ready = [key.data or key.fileobj for key, _ in self._selector.select(SWEEP)]
+            if self._socket in ready:
+                self._accept()
+            if self._bell in ready:
+                self._bell.recv(4096)
+            self._adopt()
+            self._answer([one for one in ready if isinstance(one, Connection)])
+            self._sweep()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
+    def shutdown(self) -> None:
+        """End `serve_forever`."""
+        self._stopping = True
+        self._ring()
 
+    def server_close(self) -> None:
+        """Listen no more, and close what is idle."""
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, Connection):
+                key.data.close()
+        while self._back:
+            self._back.popleft().close()
+        for one in (self._selector, self._socket, self._bell, self._clapper):
+            one.close()
 
-class _Arrival:
-    """What a client sends. A request that has begun must be over within the server's patience.
+    def _ring(self) -> None:
+        with suppress(OSError):
+            self._clapper.send(b"!")
 
-    The kernel keeps the time of a wait: a timeout of Python's would cost another call for each one.
-    """
+    def _accept(self) -> None:
+        with suppress(OSError):  # what is left stays ready; a client may have gone
+            while True:
+                wire, _ = self._socket.accept()
+                self._watch(Connection(wire, self.limit, self.patience))
 
-    def __init__(self, connection: socket.socket, patience: float) -> None:
-        self._connection, self._patience = connection, patience
-        self._until: float | None = None
-        self._come = bytearray()
-        self._limit = 0.0
-        self._wait(IDLE)
+    def _watch(self, connection: Connection) -> None:
+        self._selector.register(connection.wire, selectors.EVENT_READ, connection)
 
-    def rest(self) -> None:
-        """Wait for another request, as long as a connection may be idle."""
-        self._until = None if not self._come else time.monotonic() + self._patience
-        self._wait(IDLE)
+    def _adopt(self) -> None:
+        while self._back:
+            self._watch(self._back.popleft())
 
-    def _wait(self, seconds: float) -> None:
-        """Say how long the next bytes may take."""
-        if seconds != self._limit:
-            self._limit = seconds
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
-
-    def head(self) -> str:
-        """Read a request's line and headers, without the empty line.
-
-        Raises:
-            Unreadable: it is too long.
-            Gone: there is no further request.
-        """
-        start = 0
-        while (end := self._come.find(b"\r\n\r\n", start)) < 0 and len(self._come) <= HEAD:
-            start = max(0, len(self._come) - 3)
+    def _answer(self, ready: Sequence[Connection]) -> None:
+        """Answer what has come whole; leave the rest to threads."""
+        asked: list[tuple[Connection, Request]] = []
+        for connection in ready:
             try:
-                self._more()
-            except TimeoutError:
-                raise Gone from None
-        if not 0 <= end <= HEAD:
-            status = 414 if self._come.find(b"\r\n", 0, HEAD) < 0 else 431
-            raise Unreadable(status, PHRASES[status])
-        return self._taken(end + 4)[:end].decode("latin-1")
+                request = connection.whole(self.app.quick)
+            except (Gone, OSError):
+                self._drop(connection)
+                continue
+            if request is None:
+                self._leave(connection)
+            else:
+                asked.append((connection, request))
+        while asked:
+            answers = self.app.together([request for _, request in asked])
+            for (connection, _), answer in zip(asked, answers, strict=False):
+                try:
+                    if not connection.answer(answer):
+                        self._leave(connection)
+                except OSError:
+                    self._drop(connection)
+            del asked[: len(answers)]
 
-    def exactly(self, count: int) -> bytes:
-        """Read so many bytes; fewer if the client has gone."""
-        with suppress(Gone):
-            while len(self._come) < count:
-                self._more()
-        return self._taken(count)
+    def _drop(self, connection: Connection) -> None:
+        self._selector.unregister(connection.wire)
+        connection.close()
 
-    def line(self, limit: int) -> bytes:
-        """Read a line with its end; without one if it is too long."""
-        while (end := self._come.find(b"\n", 0, limit)) < 0 and len(self._come) < limit:
-            self._more()
-        return self._taken(limit if end < 0 else end + 1)
+    def _leave(self, connection: Connection) -> None:
+        """Leave a connection to a thread until it is at rest again."""
+        self._selector.unregister(connection.wire)
+        self._threads.run(lambda: self._apart(connection))
 
-    def skip(self, count: int) -> bool:
-        """Read what nobody will see; False if it is too much, or the client has gone."""
-        left = min(count, DRAINED)
-        while left > 0:
-            data = self.exactly(min(left, CHUNK))
-            if not data:
-                return False
-            left -= len(data)
-        return count <= DRAINED
+    def _apart(self, connection: Connection) -> None:
+        if connection.serve(self.app) and not self._stopping:
+            self._back.append(connection)
+            self._ring()
+        else:
+            connection.close()
 
-    def _taken(self, count: int) -> bytes:
-        found = bytes(self._come[:count])
-        del self._come[:count]
-        return found
-
-    def _more(self) -> None:
-        """Wait for what comes next.
-
-        Raises:
-            TimeoutError: it did not come in time.
-            Gone: nothing will.
-        """
-        if self._until is not None:
-            left = self._until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._wait(left)
-        try:
-            data = self._connection.recv(CHUNK)
-        except BlockingIOError:
-            raise TimeoutError from None
-        if not data:
-            raise Gone
-        if self._until is None:
-            self._until = time.monotonic() + self._patience
-        self._come += data
-
-
-class _Connection(BaseRequestHandler):
-    server: Server
-    request: socket.socket
-
-    def handle(self) -> None:
-        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(IDLE))
-        self._arrival = _Arrival(self.request, self.server.patience)
-        with suppress(Gone, ConnectionError):
-            while self._exchange():
-                self._arrival.rest()
-
-    def _exchange(self) -> bool:
-        """Answer one request; tell whether another may follow."""
-        try:
-            method, target, version, headers = _head(self._arrival.head())
-            body, whole = self._body(headers)
-        except (Unreadable, TimeoutError) as error:
-            text = str(error) or f"The body has not come within {self.server.patience:g} seconds"
-            status = error.status if isinstance(error, Unreadable) else 408
-            answer = faulty("InvalidRequestContentException", text, status)
-            self._send(answer, {"x-amzn-RequestId": str(uuid.uuid4())}, last=True, bare=False)
-            return False
-        wish = headers.get("connection", "").lower()
-        last = not whole or wish == "close" or (version == "HTTP/1.0" and wish != "keep-alive")
-        answer = self.server.app(Request(method, target, headers, body))
-        self._send(answer, {}, last=last, bare=method == "HEAD")
-        return not last
-
-    def _send(self, answer: Answered, more: Mapping[str, str], *, last: bool, bare: bool) -> None:
-        empty = answer.status == 204
-        headers = {"Date": _date(int(time.time())), **answer.headers, **more}
-        if not empty:
-            headers["Content-Length"] = str(len(answer.body))
-        if last:
-            headers["Connection"] = "close"
-        lines = [f"HTTP/1.1 {answer.status} {PHRASES.get(answer.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        self.request.sendall(head if empty or bare else head + answer.body)
-
-    def _body(self, headers: Mapping[str, str]) -> tuple[bytes, bool]:
-        """Read the body; a longer one than the limit is cut, and the rest read for nothing."""
-        limit = self.server.limit + 1
-        text, coding = headers.get("content-length"), headers.get("transfer-encoding")
-        if (text or coding) and headers.get("expect", "").lower() == "100-continue":
-            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if coding is not None:
-            if coding.lower() != "chunked" or text is not None:
-                msg = f"Transfer-Encoding is {coding!r:.40}, expected chunked and no Content-Length"
-                raise Unreadable(400, msg)
-            return self._chunked(limit)
-        text = text or "0"
-        if not (text.isascii() and text.isdecimal() and len(text) < 20):
-            raise Unreadable(400, f"Content-Length is {text!r:.40}")
-        length = int(text)
-        body = self._arrival.exactly(min(length, limit))
-        return body, length == len(body) or self._arrival.skip(length - len(body))
-
-    def _chunked(self, limit: int) -> tuple[bytes, bool]:
-        kept: list[bytes] = []
-        count = 0
-        while True:
-            line = self._arrival.line(LINE)
-            size = line.partition(b";")[0].strip()
-            if not line.endswith(b"\n") or not set(size) <= HEX or not 0 < len(size) < 20:
-                raise Unreadable(400, f"a chunk has the length {size!r:.40}")
-            length = int(size, 16)
-            if not length:
-                while self._arrival.line(HEAD).strip():
-                    pass  # trailers
-                return b"".join(kept), True
-            wanted = min(length, max(limit - count, 0))
-            kept.append(self._arrival.exactly(wanted))
-            count += length
-            if not self._arrival.skip(length - wanted) or count > DRAINED:
-                return b"".join(kept), False
-            if self._arrival.line(2).strip():
-                raise Unreadable(400, "a chunk does not end where it said")
-
-
-@lru_cache(maxsize=1)
-def _date(seconds: int) -> str:
-    return formatdate(seconds, usegmt=True)
-
-
-def _head(text: str) -> tuple[str, str, str, dict[str, str]]:
-    """Read a request's head: method, target, version, headers.
-
-    Raises:
-        Unreadable: it is none.
-    """
-    first, *lines = text.split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3 or not TOKEN.fullmatch(words[0]) or words[2] not in {"HTTP/1.1", "HTTP/1.0"}:
-        raise Unreadable(400, f"The request begins with {first!r:.80}")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, value = _field(line)
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return words[0], words[1], words[2], headers
-
-
-@lru_cache(maxsize=256)  # a client's headers are mostly the same
-def _field(line: str) -> tuple[str, str]:
-    """Read a header: its name in lower case, its value.
-
-    Raises:
-        Unreadable: it is none.
-    """
-    name, colon, value = line.partition(":")
-    if not colon or not TOKEN.fullmatch(name):
-        raise Unreadable(400, f"A header reads {line!r:.80}")
-    return name.lower(), value.strip(" \t")
-
-
-def _timeval(seconds: float) -> bytes:
-    """Write a socket's time limit as the system has it; never 0, which means none."""
-    if sys.platform == "win32":
-        return struct.pack("@L", max(1, round(seconds * 1000)))
-    micros = max(1, round(seconds * 1e6))
-    return struct.pack("@ll", micros // 1_000_000, micros % 1_000_000)
+    def _sweep(self) -> None:
+        """Close connections that have been idle for too long."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, Connection) and key.data.since < now - IDLE:
+                self._drop(key.data)

@@ -53,7 +53,7 @@ class Serving:
         self.server.app = Http(service.client, service.front(runs))
         self._scheduler = service.scheduler(runs, most=most, skip=skip)
         self._thread = threading.Thread(
-            target=self.server.serve_forever, args=(0.05,), name="durable_gen http", daemon=True
+            target=self.server.serve_forever, name="durable_gen http", daemon=True
         )
 
     def start(self) -> None:
@@ -65,6 +65,7 @@ class Serving:
         """Answer no more, begin nothing more, end what runs."""
         if self._thread.is_alive():
             self.server.shutdown()
+            self._thread.join()
         self.server.server_close()
         self._scheduler.stop()
 
