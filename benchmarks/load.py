@@ -213,7 +213,7 @@ class Load:
         await self.call("POST", path, b'"yes"')
         await asyncio.wait_for(self._future(self._done, arn), PATIENCE)
         path = f"/2025-12-01/durable-executions/{quote(arn, safe='')}"
-        pause = 0.001  # seconds; doubled, so that asking is no load of its own
+        pause = 0.0002  # seconds; doubled, so that asking is no load of its own
         while (found := await self.call("GET", path))["Status"] == "RUNNING":
             await asyncio.sleep(pause)
             pause *= 2

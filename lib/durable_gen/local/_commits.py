@@ -91,6 +91,11 @@ class Commits:
         with suppress(Exception):  # `failed` tells
             self.wait(self._latest)
 
+    @property
+    def failing(self) -> bool:
+        """Whether there are changes that could not be kept."""
+        return bool(self._failed)
+
     def failed(self) -> list[Change]:
         """Give the changes that could not be kept, once; from then on others are taken again."""
         with self._lock:

@@ -58,7 +58,10 @@ class Http:
     def quick(self, request: Request) -> bool:
         """Tell whether a request waits for nothing but the disk, and reads nothing from it."""
         found = find(request.method, request.target.partition("?")[0])
-        return found is not None and found[0] in TOGETHER
+        operation = None if found is None else found[0]
+        if operation == "Invoke":
+            return request.headers.get("x-amz-invocation-type") == "Event"
+        return operation in TOGETHER
 
     def together(self, requests: Sequence[Request]) -> list[Answered]:
         """Answer the first of some quick requests, at least one; they wait for the disk together."""

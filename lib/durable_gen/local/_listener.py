@@ -102,6 +102,7 @@ class Server:
                 key.data.close()
         while self._back:
             self._back.popleft().close()
+        self._threads.close()
         for one in (self._selector, self._socket, self._bell, self._clapper):
             one.close()
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from durable_gen.local._engine import LOGGER, Engine
+from durable_gen.local._engine import Engine
 from durable_gen.local._functions import Answer
 from durable_gen.local._host import Call, Unreachable
+from durable_gen.local._transactions import LOGGER
 
 LONGEST = 300  # seconds between two tries to reach a host that refuses
 
@@ -38,7 +39,7 @@ def put(engine: Engine, call: Call) -> None:
     with engine.lock:
         engine.queued[call.request] = Queued(call, engine.now())
         engine.ready.append(("", call.request))
-    engine.woken.set()
+    engine.rouse()
 
 
 def answered(engine: Engine, request: str, answer: Answer | Unreachable) -> None:

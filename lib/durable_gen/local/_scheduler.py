@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 from durable_gen.local import _lives, _queue
 from durable_gen.local._ending import EXITED
-from durable_gen.local._engine import LOGGER, Engine
+from durable_gen.local._engine import Engine
 from durable_gen.local._functions import Answer
 from durable_gen.local._host import Host, Unreachable
+from durable_gen.local._threads import Threads
+from durable_gen.local._transactions import LOGGER
 from durable_gen.local._work import Job, Work
 
 LONGEST_SLEEP = 3_600.0  # seconds
@@ -17,7 +20,9 @@ BROKEN = 1.0  # seconds before it goes on after the store refused
 
 
 class Scheduler:
-    """A thread that takes what is due, and a thread for each call that runs.
+    """A thread that keeps the time, and a thread for each call that runs.
+
+    Whoever makes a call due has it run at once, by `Engine.rouse`.
 
     The engine's own changes stay one after the other. An execution has one invocation at a time.
 
@@ -37,18 +42,22 @@ class Scheduler:
         self._most, self._skip = most, skip
         self._running = 0
         self._stopping = False
+        self._calls = Threads("durable_gen call")
         self._thread = threading.Thread(target=self._run, name="durable_gen service", daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        self.engine.rouse = self._dispatch
         self._thread.start()
 
     def stop(self) -> None:
         """Take nothing more. What runs is not waited for: the store knows that it was under way."""
         self._stopping = True
+        self.engine.rouse = self.engine.woken.set
         self.engine.woken.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._calls.close()
         _queue.abandon(self.engine)
         self.host.close()
 
@@ -67,10 +76,12 @@ class Scheduler:
     def _turn(self) -> None:
         self._work.reap()
         _lives.settle(self.engine)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Run what is due, as much as may run."""
         while (due := self._next()) is not None:
-            threading.Thread(
-                target=self._go, args=(due,), name="durable_gen call", daemon=True
-            ).start()
+            self._calls.run(partial(self._go, due))
 
     def _next(self) -> tuple[str, str] | None:
         """Take what is due next, if one more call may run."""

@@ -20,7 +20,8 @@ class Threads:
         self._name = name
         self._lock = threading.Lock()
         self._idle = 0  # threads that wait, less the work that is promised to them
-        self._work: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._closed = False
+        self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 
     def run(self, work: Callable[[], object]) -> None:
         """Have a thread do something, which must raise nothing."""
@@ -33,11 +34,21 @@ class Threads:
             thread = threading.Thread(target=self._go, args=(work,), name=self._name, daemon=True)
             thread.start()
 
-    def _go(self, work: Callable[[], object]) -> None:
-        while True:
+    def close(self) -> None:
+        """Let the threads end that have nothing to do, and the others when they are done."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, 0
+        for _ in range(idle):
+            self._work.put(None)
+
+    def _go(self, work: Callable[[], object] | None) -> None:
+        while work is not None:
             work()
-            del work
+            work = None
             with self._lock:
+                if self._closed:
+                    return
                 self._idle += 1
             try:
                 work = self._work.get(timeout=SPARE)

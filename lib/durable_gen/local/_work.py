@@ -5,10 +5,11 @@ from __future__ import annotations
 from attrs import frozen
 
 from durable_gen.local import _ending, _invocations, _queue
-from durable_gen.local._engine import LOGGER, Engine
+from durable_gen.local._engine import Engine
 from durable_gen.local._functions import Answer
 from durable_gen.local._host import Call, Unreachable
 from durable_gen.local._reports import Called, Invoked
+from durable_gen.local._transactions import LOGGER
 
 
 @frozen
@@ -41,7 +42,7 @@ class Work:
         with self._engine.lock:
             self._engine.ready.extend(self._parked)
             self._parked = []
-        self._engine.woken.set()
+        self._engine.rouse()
 
     def reap(self) -> None:
         """Write the ends of the invocations that were lost. Only who drives the engine may."""
