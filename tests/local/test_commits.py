@@ -406,3 +406,58 @@ def test_killed_between_queue_and_commit_then_nothing_of_it_was_acknowledged(pat
     store = SqliteStore(path)
     assert ["order-0", "order-1", "order-2"] == [row.name for row in store.executions()]
     store.close()
+
+
+def test_done_together_then_one_write_keeps_it(path):
+    """Requests that one thread does together share a write, however many they are."""
+    store = Controlled(SqliteStore(path))
+    rows = Rows(store)
+    engine = rows.stage.service._engine
+    engine._waited = PATIENCE  # the disk is so slow that all of them fit
+    store.sizes.clear()
+    answers = engine.together(rows.sends(update("STEP", "SUCCEED", "s", Payload="1")))
+    assert [MANY] == store.sizes
+    assert all(isinstance(answer, dict) for answer in answers)
+    rows.stage.service.close()
+
+
+def test_disk_that_takes_no_time_then_nobody_is_kept_for_company(path):
+    """Requests are not held back for others when the disk is as quick as they are."""
+    store = Controlled(SqliteStore(path))
+    rows = Rows(store)
+    store.sizes.clear()
+    assert 1 == len(rows.stage.service._engine.together(rows.sends(update("STEP", "START", "s"))))
+    assert [1] == store.sizes
+    rows.stage.service.close()
+
+
+def test_one_of_those_done_together_refused_then_the_others_are_kept(store):
+    """Each has its own answer: what one did wrong is not held against another."""
+    rows = Rows(store, 3)
+    engine = rows.stage.service._engine
+    engine._waited = PATIENCE
+    good, bad = update("STEP", "START", "s"), update("WAIT", "CANCEL", "w")
+
+    def refused():
+        with pytest.raises(rows.stage.client.exceptions.InvalidParameterValueException):
+            rows.send(rows.arns[1], bad)
+
+    first, third = (lambda arn=arn: rows.send(arn, good) for arn in rows.arns[::2])
+    assert [dict, type(None), dict] == list(map(type, engine.together([first, refused, third])))
+    assert [["StepStarted"], [], ["StepStarted"]] == [rows.types(arn)[1:] for arn in rows.arns]
+
+
+def test_done_together_and_not_kept_then_each_is_told_and_undone(store):
+    """A write that fails leaves nothing of what it was to keep, and the tokens good."""
+    rows = Rows(store)
+    engine = rows.stage.service._engine
+    engine._waited = PATIENCE
+    store.broken = True
+    step, tokens = update("STEP", "START", "s"), dict(rows.tokens)
+    writer, *others = engine.together(rows.sends(step))
+    assert isinstance(writer, FullError)
+    assert [NotKept] * (MANY - 1) == list(map(type, others))
+    rows.tokens = tokens
+    for arn in rows.arns:
+        assert ["ExecutionStarted"] == rows.types(arn)
+        rows.send(arn, step)

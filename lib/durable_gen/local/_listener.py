@@ -97,7 +97,7 @@ class Server:
 
     def server_close(self) -> None:
         """Listen no more, and close what is idle."""
-        for key in list(self._selector.get_map().values()):
+        for key in list((self._selector.get_map() or {}).values()):
             if isinstance(key.data, Connection):
                 key.data.close()
         while self._back:

@@ -210,12 +210,14 @@ class Sandboxes:
                 self._turns.append(turn)
         for sandbox in dropped:
             sandbox.stop(self._keeper.forget)
-        turn.come.wait()
-        return self._settle(turn)
+        if not turn.come.is_set():
+            turn.come.wait()
+            stamp = _stamp(self._host.code)
+        return self._settle(turn, stamp)
 
-    def _settle(self, turn: _Turn) -> Sandbox:
-        """Have what a turn needs in its place."""
-        found, stamp = turn.sandbox, _stamp(self._host.code)
+    def _settle(self, turn: _Turn, stamp: int) -> Sandbox:
+        """Have what a turn needs in its place, made of the code as it is."""
+        found = turn.sandbox
         if found is not None:
             if turn.fits(found) and found.alive and found.stamp == stamp:
                 return found
