@@ -94,9 +94,11 @@ class Engine(Transactions):
         """Tell whether time alone has made something due."""
         with self.lock:
             self._mend()
-            instants = (self.timers.next(), self.timeouts.next(), self.expiries.next())
-            now = self.now()
-            return any(instant is not None and instant <= now for instant in instants)
+            return self.maybe_due(self.now())
+
+    def maybe_due(self, now: int) -> bool:
+        """Tell whether a clock may have run out, without a closer look."""
+        return any(one.due(now) for one in (self.timers, self.timeouts, self.expiries))
 
     def put(self, journal: Journal, move: Move, now: int) -> None:
         """Keep a move, and watch the operation's clock."""

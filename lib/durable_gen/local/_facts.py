@@ -36,7 +36,7 @@ def changed(fact: Fact, **members: Any) -> Fact:
     return found
 
 
-@frozen
+@frozen(slots=False)
 class Update:
     """One item of a checkpoint's Updates, as sent."""
 

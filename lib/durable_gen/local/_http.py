@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
@@ -43,10 +44,12 @@ class Http:
     def __init__(self, client: Client, front: Front) -> None:
         self._client = client
         self._front = front
+        self._run = str(uuid.uuid4())[:-12]  # a request's id is of this run, and its number
+        self._numbers = itertools.count(1)
 
     def __call__(self, request: Request) -> Answered:
         """Answer a request."""
-        id_ = str(uuid.uuid4())
+        id_ = f"{self._run}{next(self._numbers):012x}"
         try:
             answer = self._answer(request, id_)
         except Exception:

@@ -36,6 +36,8 @@ def fire(engine: Engine, now: int) -> list[tuple[str, str]]:
         an asynchronous invocation of a plain function "" and its request id.
     """
     fired: list[tuple[str, str]] = []
+    if not engine.maybe_due(now):
+        return fired
     while True:
         timer, timeout = engine.timers.next(), engine.timeouts.next()
         first = min((t for t in (timer, timeout) if t is not None), default=None)

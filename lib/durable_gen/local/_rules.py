@@ -58,31 +58,43 @@ def judge(
     earlier: dict[str, list[Update]] = {}
     status: dict[str, str] = {}
     for place, update in enumerate(batch):
-        where = f"Updates[{place}] ({update.type} {update.action} of {update.id!r})"
-        _shape(update, where)
-        if update.type == "EXECUTION":
-            if place != len(batch) - 1:
-                msg = f"{where}: expected one EXECUTION update, as the last of its batch"
+        try:
+            if update.type == "EXECUTION" and place != len(batch) - 1:
+                msg = "expected one EXECUTION update, as the last of its batch"
                 raise Refused(msg)
-            _sizes(update, execution_limit, where)
-            continue
-        _sizes(update, PAYLOAD_LIMIT, where)
-        stored = find(update.id)
-        before = earlier.setdefault(update.id, [])
-        _same(update, stored, before, where)
-        _parent(update, find, earlier, where)
-        known = status.get(update.id, stored.status if stored else None)
-        then = LEGAL.get((update.type, known, update.action))
-        if then is None:
-            msg = (
-                f"{where}: expected an action that its status allows, but it is {known or 'absent'}"
-            )
-            raise Refused(msg)
-        status[update.id] = then
-        before.append(update)
+            _update(update, find, earlier, status, execution_limit)
+        except Refused as error:
+            msg = f"Updates[{place}] ({update.type} {update.action} of {update.id!r}): {error}"
+            raise Refused(msg) from None
 
 
-def _shape(update: Update, where: str) -> None:
+def _update(
+    update: Update,
+    find: Callable[[str], Operation | None],
+    earlier: dict[str, list[Update]],
+    status: dict[str, str],
+    execution_limit: int,
+) -> None:
+    """Judge one update, and remember it among the earlier ones."""
+    _shape(update)
+    if update.type == "EXECUTION":
+        _sizes(update, execution_limit)
+        return
+    _sizes(update, PAYLOAD_LIMIT)
+    stored = find(update.id)
+    before = earlier.setdefault(update.id, [])
+    _same(update, stored, before)
+    _parent(update, find, earlier)
+    known = status.get(update.id, stored.status if stored else None)
+    then = LEGAL.get((update.type, known, update.action))
+    if then is None:
+        msg = f"expected an action that its status allows, but it is {known or 'absent'}"
+        raise Refused(msg)
+    status[update.id] = then
+    before.append(update)
+
+
+def _shape(update: Update) -> None:
     kind, action = update.type, update.action
     msg = None
     if kind == "EXECUTION":
@@ -104,7 +116,6 @@ def _shape(update: Update, where: str) -> None:
     elif (kind, action) == ("CHAINED_INVOKE", "START"):
         msg = _target(update.function)
     if msg is not None:
-        msg = f"{where}: {msg}"
         raise Refused(msg)
 
 
@@ -121,21 +132,21 @@ def _target(function: str | None) -> str | None:
     return None
 
 
-def _sizes(update: Update, limit: int, where: str) -> None:
+def _sizes(update: Update, limit: int) -> None:
     for member, found, most in (
         ("Payload", size(update.payload), limit),
         ("Error", error_size(update.error), PAYLOAD_LIMIT),
     ):
         if found > most:
-            msg = f"{where}: {member} has {found} bytes, the limit is {most}"
+            msg = f"{member} has {found} bytes, the limit is {most}"
             raise Refused(msg)
 
 
-def _same(update: Update, stored: Operation | None, before: list[Update], where: str) -> None:
+def _same(update: Update, stored: Operation | None, before: list[Update]) -> None:
     if before:
         first = PAIRS.get((update.type, update.action))
         if len(before) > 1 or before[0].action != first:
-            msg = f"{where}: a second update of one Id in a batch may only close what the first started"
+            msg = "a second update of one Id in a batch may only close what the first started"
             raise Refused(msg)
     for known in (stored, before[0] if before else None):
         if known is None:
@@ -147,7 +158,7 @@ def _same(update: Update, stored: Operation | None, before: list[Update], where:
             ("ParentId", known.parent, update.parent),
         ):
             if new is not None and new != old:
-                msg = f"{where}: {member} was {old!r} before, now it is {new!r}"
+                msg = f"{member} was {old!r} before, now it is {new!r}"
                 raise Refused(msg)
 
 
@@ -155,7 +166,6 @@ def _parent(
     update: Update,
     find: Callable[[str], Operation | None],
     earlier: dict[str, list[Update]],
-    where: str,
 ) -> None:
     if update.parent is None:
         return
@@ -163,5 +173,5 @@ def _parent(
     sent = earlier.get(update.parent)
     kind = stored.type if stored else sent[0].type if sent else None
     if kind != "CONTEXT":
-        msg = f"{where}: ParentId {update.parent!r} names {'no operation' if kind is None else f'a {kind}'}, expected a CONTEXT that has started"
+        msg = f"ParentId {update.parent!r} names {'no operation' if kind is None else f'a {kind}'}, expected a CONTEXT that has started"
         raise Refused(msg)

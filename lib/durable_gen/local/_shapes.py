@@ -33,15 +33,15 @@ def fitting(shape: Any) -> Fits:
         case "structure":
             return _structure(shape)
         case "list":
-            item, long_enough = fitting(shape.member), _within(shape)
+            item, (low, high) = fitting(shape.member), _bounds(shape)
             return lambda value: (
-                type(value) is list and long_enough(len(value)) and all(map(item, value))
+                type(value) is list and low <= len(value) <= high and all(map(item, value))
             )
         case "string":
             return _string(shape)
         case "integer" | "long":
-            within = _within(shape)
-            return lambda value: type(value) is int and within(value)
+            low, high = _bounds(shape)
+            return lambda value: type(value) is int and low <= value <= high
         case "boolean":
             return lambda value: type(value) is bool
         case "timestamp":
@@ -80,20 +80,18 @@ def _plain(shape: Any) -> Fits:
 
 
 def _string(shape: Any) -> Fits:
-    within, words = _within(shape), frozenset(shape.enum)
+    (low, high), words = _bounds(shape), frozenset(shape.enum)
     text = shape.metadata.get("pattern")
     if words:
-        return lambda value: type(value) is str and value in words and within(len(value))
+        return lambda value: type(value) is str and value in words and low <= len(value) <= high
     if text is not None:
         matches = pattern(text).fullmatch
         return lambda value: (
-            type(value) is str and within(len(value)) and matches(value) is not None
+            type(value) is str and low <= len(value) <= high and matches(value) is not None
         )
-    return lambda value: type(value) is str and within(len(value))
+    return lambda value: type(value) is str and low <= len(value) <= high
 
 
-def _within(shape: Any) -> Callable[[int], bool]:
+def _bounds(shape: Any) -> tuple[float, float]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    low = float("-inf") if least is None else least
-    high = float("inf") if most is None else most
-    return lambda found: low <= found <= high
+    return float("-inf") if least is None else least, float("inf") if most is None else most

@@ -23,10 +23,15 @@ class Timers:
 
     def push(self, instant: int, arn: str, id_: str) -> None:
         """Set a timer, in milliseconds."""
+        self.next()  # lets go of what came up and no longer stands
         entry = (instant, next(self._count), arn, id_)
         heapq.heappush(self._heap, entry)
         if self._heap[0] is entry:
             self._woken.set()
+
+    def due(self, now: int) -> bool:
+        """Tell whether one may be due, without a closer look."""
+        return bool(self._heap) and self._heap[0][0] <= now
 
     def next(self) -> int | None:
         """Tell when the next one is due."""
