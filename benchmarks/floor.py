@@ -7,7 +7,6 @@ service can be faster than that here, so it says how many times as fast as anoth
 from __future__ import annotations
 
 import asyncio
-
 import json
 import sys
 import uuid
@@ -45,8 +44,10 @@ class Floor:
         self._function = function
         self._free: list[Messages] = []
         self._over: set[str] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
 
     def asked(self, connection: Messages, head: bytes, body: bytes) -> None:
+        """Answer a request."""
         path, status, more, text = head.split(b" ", 2)[1].decode(), 200, b"", CHECKPOINTED
         last = path.rpartition("/")[2]
         if last.startswith("invocations"):
@@ -68,7 +69,9 @@ class Floor:
         connection.transport.write(JSON % (status, len(text), more, text.encode()))
 
     def _invoke(self, arn: str, operations: str) -> None:
-        asyncio.ensure_future(self._send(arn, EVENT % (arn, operations)))
+        task = asyncio.ensure_future(self._send(arn, EVENT % (arn, operations)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _send(self, arn: str, event: str) -> None:
         over = asyncio.get_running_loop().create_future()

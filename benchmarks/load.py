@@ -35,9 +35,11 @@ class Messages(asyncio.Protocol):
         self._come = b""
 
     def connection_made(self, transport: Any) -> None:
+        """Begin."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Tell of a message that has come whole."""
         self._come += data
         head, found, body = self._come.partition(b"\r\n\r\n")
         length = header(head, b"content-length")
@@ -46,9 +48,10 @@ class Messages(asyncio.Protocol):
             self.told(self, head, body)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Tell of an answer whose length was not said: it ends with the connection."""
         self.transport = None
         head, found, body = self._come.partition(b"\r\n\r\n")
-        if found and error is None:  # what had no length ends with the connection
+        if found and error is None:
             self._come = b""
             self.told(self, head, body)
 
@@ -89,7 +92,7 @@ class Connection:
         arn = header(first, b"x-amz-durable-execution-arn")
         return {"DurableExecutionArn": arn.decode()} if arn else orjson.loads(text or b"null")
 
-    def _told(self, messages: Messages, head: bytes, body: bytes) -> None:
+    def _told(self, _: Messages, head: bytes, body: bytes) -> None:
         if head.startswith(b"HTTP/1.0") or header(head, b"connection").lower() == b"close":
             self.close()
         self._answer.set_result((head, body))
@@ -221,15 +224,29 @@ class Load:
         return arn
 
     async def run(
-        self, start: Callable[[Load], Awaitable[str]], count: int, at_once: int
+        self,
+        start: Callable[[Load], Awaitable[str]],
+        count: int,
+        at_once: int,
+        pace: float | None = None,
     ) -> list[str]:
-        """Execute `count` times, `at_once` side by side; gives the ARNs."""
+        """Execute `count` times, `at_once` side by side; gives the ARNs.
+
+        Args:
+            start: starts an execution.
+            count: how many.
+            at_once: how many side by side at most.
+            pace: how many begin in a second at most; as many as can if None.
+        """
         self.latencies = []
         left = iter(range(count))
         arns: list[str] = []
+        began = time.perf_counter()
 
         async def caller() -> None:
-            while next(left, None) is not None:
+            while (place := next(left, None)) is not None:
+                if pace is not None:
+                    await asyncio.sleep(began + place / pace - time.perf_counter())
                 arns.append(await self.execute(start))
 
         await asyncio.gather(*(caller() for _ in range(at_once)))
