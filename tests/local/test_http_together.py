@@ -55,6 +55,14 @@ def test_several_requests_sent_at_once_then_answered_in_their_order(site, arn):
         assert wire.answer()[0] == 200
 
 
+def test_client_says_that_it_stays_then_it_may(site, arn):
+    """What HTTP/1.1 does anyway may be said."""
+    with Wire(site) as wire:
+        for _ in range(2):
+            wire.send(get(arn, "Connection: Keep-Alive"))
+            assert wire.answer()[0] == 200
+
+
 def test_client_wants_no_further_answer_then_closed(site, arn):
     """Connection: close holds for every request."""
     with Wire(site) as wire:

@@ -69,6 +69,8 @@ class Connection:
         plain = length.isdecimal() and len(come) - end - 4 == int(length[:9]) <= self._limit
         if not plain or version != "HTTP/1.1" or UNUSUAL & headers.keys() or method == "HEAD":
             return None
+        if headers.get("connection", "keep-alive").lower() != "keep-alive":
+            return None
         request = Request(method, target, headers, bytes(come[end + 4 :]))
         if not wanted(request):
             return None
@@ -143,7 +145,7 @@ class Connection:
         self.wire.close()
 
 
-UNUSUAL = frozenset({"transfer-encoding", "expect", "connection"})
+UNUSUAL = frozenset({"transfer-encoding", "expect"})
 """Headers of requests that are left to `serve`."""
 
 
