@@ -186,7 +186,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="of each [%(default)s]")
     parser.add_argument(
-        "--each", type=int, default=20, help="executions measured at least, of each [%(default)s]"
+        "--each", type=int, default=60, help="executions measured at least, of each [%(default)s]"
     )
     parser.add_argument("--only", choices=["ours", "theirs"])
     parser.add_argument("--json", type=Path, metavar="FILE")
