@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks import coldstart, fanout, live, replay, scale, testkit
+from benchmarks import coldstart, fanout, live, replay, scale, service, testkit
 from benchmarks.lab import Lab, Row, main
 
-MODULES = (replay, live, fanout, scale, coldstart, testkit)
+MODULES = (replay, live, fanout, scale, coldstart, testkit, service)
 
 
 def measure(lab: Lab) -> Iterator[Row]:

@@ -29,6 +29,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import lab as lab_
+from benchmarks.lab import Lab
 from benchmarks.load import STEPS, Load
 from benchmarks.servers import (
     FLOOR,
@@ -46,6 +48,9 @@ from benchmarks.servers import (
 FASTER = 5  # times as fast as AWS's runner, that ours is to be
 ROOM = 20  # times as fast as AWS's runner, that the floor must be for that
 STORES = ("sqlite", "memory")
+LEVELS = [1, 10, 50]  # executions at once
+ROUNDS = 3
+EACH = 60  # executions at least, of each round
 MEASURES = {
     "executions": "executions a second",
     "paced": "a checkpoint at their pace",
@@ -53,13 +58,13 @@ MEASURES = {
     "cpu": "processor time",
 }
 """What is compared; the first two must hold."""
-Row = dict[str, float]
-Rows = dict[tuple[str, str], Row]  # service and store -> what was measured
+Measured = dict[str, float]
+Rows = dict[tuple[str, str], Measured]  # service and store -> what was measured
 
 
 async def measured(
     load: Load, side: Side, function: int, at_once: int, each: int, pace: float | None
-) -> Row:
+) -> Measured:
     """Measure a service at one concurrency; its latency also at a pace, in executions a second."""
     with running(side, function) as (process, port):
         load.connect(port)
@@ -84,7 +89,7 @@ async def measured(
     }
 
 
-async def measure(
+async def measure_all(
     sides: list[Side], levels: list[int], rounds: int, each: int
 ) -> dict[int, list[Rows]]:
     """Measure all services in turn, several times, AWS's runner before the others."""
@@ -110,7 +115,7 @@ def medians(rounds: list[Rows]) -> Rows:
     }
 
 
-def ratios(rounds: list[Rows], who: tuple[str, str], store: str) -> Row:
+def ratios(rounds: list[Rows], who: tuple[str, str], store: str) -> Measured:
     """Tell how many times as fast a service is as AWS's runner with a store: medians over the rounds."""
     found = {}
     for key in MEASURES:
@@ -177,16 +182,41 @@ def verdicts(comparisons: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {name:28} {times:6.1f}x  (the floor {most:6.1f}x)  {word}"
 
 
+def measure(lab: Lab) -> Iterator[lab_.Row]:
+    """Measure the rows of the table of all benchmarks."""
+    python = peer(None)
+    sides = [] if python is None else [theirs(python, store) for store in STORES]
+    sides += [floor(), *map(ours, STORES)]
+    with lab.console.status("the local service: about six minutes"):
+        found = asyncio.run(measure_all(sides, LEVELS, min(lab.rounds, ROUNDS), EACH))
+    units = {"executions": "executions/s", "paced": "ms"}
+    columns = {OURS: lab_.OURS, FLOOR: lab_.FLOOR, THEIR_NAME: lab_.PYTHON}
+    for at_once, rounds in found.items():
+        for store in STORES:
+            for key, unit in units.items():
+                figures = {
+                    columns[service]: row[key]
+                    for (service, kept), row in medians(rounds).items()
+                    if kept in (store, "none")
+                }
+                got = None if python is None else ratios(rounds, (OURS, store), store)[key]
+                bound = lab_.Bound(f"{FASTER} × faster", got, FASTER, least=True)
+                what = f"service, {store}, {at_once} at once: {MEASURES[key]}"
+                yield lab_.Row(what, unit, figures, (bound,))
+
+
 def main() -> None:
     """Measure, and print a table and what it says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service")
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has AWS's runner")
     parser.add_argument(
-        "--at-once", default="1,10,50", help="executions side by side [%(default)s]"
+        "--at-once",
+        default=",".join(map(str, LEVELS)),
+        help="executions side by side [%(default)s]",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="of each [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each [%(default)s]")
     parser.add_argument(
-        "--each", type=int, default=60, help="executions measured at least, of each [%(default)s]"
+        "--each", type=int, default=EACH, help="executions measured at least, of each [%(default)s]"
     )
     parser.add_argument("--only", choices=["ours", "theirs"])
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -196,7 +226,7 @@ def main() -> None:
     if options.only != "theirs":
         sides += [floor(), *map(ours, STORES)]
     levels = [int(word) for word in options.at_once.split(",")]
-    found = asyncio.run(measure(sides, levels, options.rounds, options.each))
+    found = asyncio.run(measure_all(sides, levels, options.rounds, options.each))
     comparisons = compared(found)
     print(
         f"{2 * STEPS} steps, a checkpoint each, and a callback; CPython {platform.python_version()}, "

@@ -32,8 +32,10 @@ def is_awaitable(value: Any) -> bool:
 
 def name(value: str | None) -> str | None:
     """Check an operation's name: 1 to 256 printable ASCII characters, or None."""
+    if value is None:
+        return value
     plain = type(value) is str and value.isascii() and value.isprintable()
-    if value is None or (plain and 0 < len(value) <= MAX_NAME):
+    if plain and 0 < len(value) <= MAX_NAME:
         return value
     if not isinstance(value, str):
         msg = f"an operation's name must be text or None, not {value!r:.80}"

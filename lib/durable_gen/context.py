@@ -274,10 +274,10 @@ class Context(Branching):
             msg = f"ctx.wait({name!r}): the name comes first; write ctx.wait(None, {name!r})"
             raise UsageError(msg)
         name = _check.name(name)
-        total: float = seconds
         if duration is None and type(seconds) is type(minutes) is type(hours) is type(days) is int:
-            if minutes or hours or days:
-                total += minutes * 60 + hours * 3600 + days * 86400
+            total: float = seconds + minutes * 60 + hours * 3600 + days * 86400
+        elif type(duration) is int and not (seconds or minutes or hours or days):
+            total = duration
         else:
             total = 0
             units = ((duration, 1), (seconds, 1), (minutes, 60), (hours, 3600), (days, 86400))
