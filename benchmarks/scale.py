@@ -40,13 +40,11 @@ def measure(lab: Lab) -> Iterator[Row]:
         {OURS: took * 1e3},
         (Bound(f"2 × the replay of {operations:,} steps", took / same, 2),),
     )
-    held = lab.take("resume", rounds=1, count=BRANCHES, trace=True)[OURS].facts["bytes"] / BRANCHES
-    yield Row(
-        "memory of a branch that waits",
-        "bytes",
-        {OURS: held},
-        (at_most(2 * KIB, "bytes", held),),
-    )
+    for work, word in (("park", "begun, beside its records"), ("resume", "when another goes on")):
+        taken = lab.take(work, rounds=1, count=BRANCHES, trace=True)
+        held = taken[OURS].facts["bytes"] / BRANCHES
+        bound = at_most(2 * KIB, "bytes", held)
+        yield Row(f"memory of a branch that waits, {word}", "bytes", {OURS: held}, (bound,))
 
     for shape, count in (("deep", DEPTH), ("wide", WIDTH)):
         few, many = (lab.take("children", count=n, shape=shape)[OURS] for n in (count // 5, count))

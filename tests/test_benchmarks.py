@@ -18,6 +18,7 @@ WORKS = (
     {"work": "map", "count": 3, "kind": "sync"},
     {"work": "map", "count": 3, "kind": "async", "working": 0.001},
     {"work": "park", "count": 3},
+    {"work": "park", "count": 3, "trace": True},
     {"work": "resume", "count": 3},
     {"work": "resume", "count": 3, "trace": True},
     {"work": "children", "count": 3, "shape": "deep"},

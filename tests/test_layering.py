@@ -42,7 +42,17 @@ ROWS = (
     # laws: built from ops
     ("recipes",),
     # laws: fan-outs, id spaces, fibers, a log that does not fit, the kernel
-    ("_fanout", "_scope", "_fibers", "_values", "_misfits", "_waiting", "_tasks", "_kernel"),
+    (
+        "_fanout",
+        "_scope",
+        "_fibers",
+        "_values",
+        "_misfits",
+        "_waiting",
+        "_sleepers",
+        "_tasks",
+        "_kernel",
+    ),
     # what a workflow receives
     ("_messages", "_branches", "context"),
     # edges: values <-> text; wire <-> model; hooks; botocore

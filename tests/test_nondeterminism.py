@@ -235,8 +235,8 @@ def test_branch_changed_is_an_error():
         "step 'ship/papers/pack'",
         "  >   1  step 'pack', SUCCEEDED",
         "         the code: step 'wrap'",
-        "      2  wait 'settle', STARTED",
-    ) == failure(replay(before, now))
+        "      2  wait 'settle', SUCCEEDED",
+    ) == failure(replay(before, now, "settle"))
 
 
 def test_branch_renamed_is_an_error():

@@ -169,12 +169,25 @@ def log_of_parked(count: int) -> str:
     return json.dumps(log)
 
 
-def park(count: int) -> Fact:
-    """Park so many branches."""
-    stub = Stub()
-    seconds, envelope = invoked(parked, event(count), stub)
-    assert envelope == PENDING
-    return {"seconds": seconds, "calls": stub.calls}
+def park(count: int, trace: bool = False) -> Fact:
+    """Begin so many branches, which park; the memory is that beside the records, which are kept here."""
+    kept = []
+
+    def flow(count: int, ctx: Context) -> Any:
+        kept.append(ctx.state)
+        yield parked(count, ctx)
+
+    if not trace:
+        seconds, envelope = invoked(flow, event(count), Stub())
+        assert envelope == PENDING
+        return {"seconds": seconds}
+    handler, given = handler_of(flow, Stub()), event(count)
+    tracemalloc.start()
+    assert handler(given, LambdaContext()) == PENDING
+    records, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept[0]) == 2 * count + 1
+    return {"bytes": peak - records}
 
 
 def resume(count: int, trace: bool = False) -> Fact:

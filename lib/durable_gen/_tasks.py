@@ -50,6 +50,7 @@ from durable_gen._outbox import BARRIER, NOTE, RESUME, Delivery, Entry, Outbox
 from durable_gen._outcome import Err, Ok, Outcome
 from durable_gen._policy import Reason
 from durable_gen._scope import Execution, Scope
+from durable_gen._sleepers import Sleepers
 from durable_gen._values import Values, check_size, load, passes, plain, register
 from durable_gen._waiting import Waiting
 from durable_gen.errors import (
@@ -80,6 +81,7 @@ class Tasks:
         lost: fibers that were given up.
         dropped: calls in flight that nobody wants to know of any more.
         worked: whether a call has ended in this invocation.
+        brief: whether what comes to nothing new is left out; nobody is told of it then.
         parked: whether the invocation before went on from all that was over, until it was parked: so
             it is where an operation called this one, not the deadline of an invocation that ran out of
             time, and not the death of one.
@@ -99,6 +101,8 @@ class Tasks:
         self.outbox = Outbox()
         self.sent: list[Entry] = []
         self.waiting = Waiting()
+        self.sleepers = Sleepers(self.log)
+        self.brief = execution.hooks is None
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
@@ -137,6 +141,9 @@ class Tasks:
         for id_ in changed:
             for task in self.waiting.of(id_):
                 self.look(task)
+            if (sleeper := self.sleepers.wake(id_)) is not None and not sleeper[0].over:
+                self.waiting.remove(sleeper[0])
+                self._enter(*sleeper)
 
     def calls(self) -> list[Call]:
         """Take the calls that are to be made."""
@@ -347,8 +354,30 @@ class Tasks:
         id_ = operation_id(task.id, self.execution.dialect.first + index)
         branch = Task(child, TABLE[Child], id_, team.scope, owner=task, index=index)
         team.branches.append(branch)
+        raw = self.log.read(id_)
+        if raw is None or not self.brief or not self._sleeps(branch, raw):
+            self._enter(branch, raw)
+
+    def _sleeps(self, branch: Task, raw: Raw) -> bool:
+        """Let a branch sleep that stands at a timer; tells whether it does."""
+        assert branch.kind is not None
+        if raw.get("Status") != Status.STARTED:
+            return False
+        timer, record = self.sleepers.timer(raw["Id"]), Record(raw)
+        sub_type = branch.kind.sub_type(branch.op, self.execution.dialect)
+        if timer is None or differs(
+            record, branch.kind.type, sub_type, branch.op.name, branch.parent_id
+        ):
+            return False
+        branch.id = raw["Id"]
+        due = Record(timer)
+        self.waiting.time(branch, due.scheduled_end or due.next_attempt)
+        self.sleepers.add(timer, branch, raw)
+        return True
+
+    def _enter(self, branch: Task, raw: Raw | None) -> None:
         try:
-            self.begin(branch, self.log.read(id_))
+            self.begin(branch, raw)
         except CheckpointFailed as fault:
             self.execution.fail(fault)
         except Exception as error:

@@ -37,6 +37,10 @@ class Waiting:
         tasks = self._tasks.get(task.id, ())
         if task not in tasks:
             self._tasks[task.id] = (*tasks, task)
+        self.time(task, until)
+
+    def time(self, task: Task, until: Any) -> None:
+        """Note when the service goes on with a task that waits; None if nobody knows."""
         if until is not None and task.until != until:
             self.timed += task.until is None
             task.until = until

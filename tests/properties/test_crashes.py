@@ -107,6 +107,46 @@ def flow_of(program):
     return handler
 
 
+class Silent:
+    """A plugin that hears nothing: for its sake every branch is entered."""
+
+
+@define
+class Watched(Crashes):
+    """The same, while a plugin watches."""
+
+    plugins = (Silent(),)
+
+
+sleepers = st.lists(
+    st.lists(st.one_of(safe, st.builds(Wait, st.integers(1, 9))), min_size=1, max_size=4),
+    min_size=2,
+    max_size=5,
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(MANY, max_examples=60)
+@given(branches=sleepers, inside=st.booleans(), at=st.frozensets(st.integers(1, 40), max_size=6))
+def test_branches_that_sleep_then_it_ends_as_if_they_were_entered(way, branches, inside, at):
+    """What is left out would have done nothing: the log is the same (law 14)."""
+
+    def flow(ctx, world):
+        def branch(child, parts):
+            for part in parts:
+                if isinstance(part, Step):
+                    yield world.operation(child, part)
+                else:
+                    yield child.wait("pause", seconds=part.seconds)
+
+        def nested(child, parts):
+            yield child.child("inside", branch, parts)
+
+        yield ctx.map("map", branches, nested if inside else branch)
+
+    assert drive(flow, way, Watched(at)) == drive(flow, way, Crashes(at))
+
+
 @settings(MANY, max_examples=15)
 @given(program=programs)
 def test_every_single_crash_point_then_it_ends_as_uncrashed(program):

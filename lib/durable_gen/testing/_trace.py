@@ -257,7 +257,7 @@ class Watched(Kernel):
         super().__init__(*given, **options)
         self.trace = trace
         if trace.strict or trace.close:
-            self.leaves = {}  # it is told of what the log answers, too
+            self.leaves, self.tasks.brief = {}, False  # it is told of what the log answers, too
 
     def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         self.trace.saw(fiber, value, error)
