@@ -11,6 +11,7 @@ from durable_gen._fibers import Task
 from durable_gen._log import Log
 from durable_gen._model import TERMINAL, Raw
 
+TIMERS = (("WAIT", "STARTED"), ("STEP", "PENDING"))
 FAN_OUTS = ("Parallel", "Map")  # sub types of contexts in which several flows run
 
 
@@ -44,13 +45,12 @@ class Sleepers:
                     self._inside.setdefault(raw.get("ParentId"), []).append(raw["Id"])
         while len(found := self._inside.get(id, ())) == 1:
             raw = self._log.records[found[0]]
-            match raw.get("Type"), raw.get("Status"):
-                case ("WAIT", "STARTED") | ("STEP", "PENDING"):
-                    return raw
-                case "CONTEXT", "STARTED" if raw.get("SubType") not in (None, "", *FAN_OUTS):
-                    id = raw["Id"]  # noqa: A001 - the one inside
-                case _:
-                    break
+            state = raw.get("Type"), raw.get("Status")
+            if state in TIMERS:
+                return raw
+            if state != ("CONTEXT", "STARTED") or raw.get("SubType") in (None, "", *FAN_OUTS):
+                break
+            id = raw["Id"]  # noqa: A001 - the one inside
         return None
 
     def add(self, timer: Raw, branch: Task, raw: Raw) -> None:
