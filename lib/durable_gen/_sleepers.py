@@ -7,11 +7,14 @@ again: a flow goes past neither. So one of 10,000 branches goes on at the price 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from durable_gen._fibers import Task
 from durable_gen._log import Log
 from durable_gen._model import TERMINAL, Raw
 
 TIMERS = (("WAIT", "STARTED"), ("STEP", "PENDING"))
+NONE: Sequence[str] = ()
 FAN_OUTS = ("Parallel", "Map")  # sub types of contexts in which several flows run
 
 
@@ -43,7 +46,7 @@ class Sleepers:
             for raw in self._log.unread.values():
                 if raw.get("Status") not in TERMINAL:
                     self._inside.setdefault(raw.get("ParentId"), []).append(raw["Id"])
-        while len(found := self._inside.get(id, ())) == 1:
+        while len(found := self._inside.get(id, NONE)) == 1:
             raw = self._log.records[found[0]]
             state = raw.get("Type"), raw.get("Status")
             if state in TIMERS:
