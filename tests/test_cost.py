@@ -40,6 +40,14 @@ def children(count, ctx):
         yield ctx.child(f"child {number}", lambda child: child.step("step", int))
 
 
+def nested(count, ctx):
+    """Hold the inner flow in a variable while it runs, as `inner = flow(ctx)` does."""
+    if count:
+        inner = nested(count - 1, ctx)
+        yield from inner
+    yield ctx.wait("hour", hours=1)
+
+
 def begun(flow, count):
     stub = Stub()
     durable(backend=stub)(flow)(event(payload=count))
@@ -96,6 +104,27 @@ def test_one_operation_more_then_so_many_calls_more_at_most(run, flow, most):
     run(flow, 1)[0](run(flow, 1)[1])  # what is made once
     few, many = calls(run, flow, FEW), calls(run, flow, MANY)
     assert most >= (many - few) / (MANY - FEW)
+
+
+def test_one_nested_flow_more_that_is_held_then_so_many_calls_more_at_most():
+    """What is held twice, in a variable and by `yield from`, is looked at once when it is parked."""
+    calls(run_anew, nested, 1)
+    assert (16 - 8) * 20 >= calls(run_anew, nested, 16) - calls(run_anew, nested, 8)
+
+
+def test_one_operation_more_that_is_held_then_the_others_are_not_copied():
+    """To make thousands before the first is yielded takes time in proportion."""
+    kept = []
+
+    def flow(_, ctx):
+        made = [ctx.step(f"step {number}", int) for number in range(3)]
+        kept.append(ctx._scope.others)
+        made.append(ctx.step("one more", int))
+        kept.append(ctx._scope.others)
+        return (yield ctx.all(*made))
+
+    durable(backend=Stub())(flow)(event())
+    assert kept[0] is kept[1]
 
 
 def bytes_of(run, flow, count):

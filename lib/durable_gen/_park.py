@@ -58,11 +58,14 @@ def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
 
     It holds the one that it yields from, and those that its frame refers to, as of a `for`.
     """
-    if has_guards(generator.gi_code) and inside(generator):
-        return True
-    for one in gc.get_referents(generator):
-        if type(one) is GeneratorType and one.gi_suspended and guarded(one):
+    found, seen = [generator], {generator}
+    for one in found:  # it grows meanwhile
+        if has_guards(one.gi_code) and inside(one):
             return True
+        for held in gc.get_referents(one):
+            if type(held) is GeneratorType and held.gi_suspended and held not in seen:
+                seen.add(held)
+                found.append(held)
     return False
 
 

@@ -195,7 +195,9 @@ class Scope:
         if execution.floor is not self or (execution.beside and running.get() is not None):
             raise self.misuse(op)
         if self.fresh is not None:
-            self.others = [*(self.others or ()), self.fresh]
+            if self.others is None:
+                self.others = []
+            self.others.append(self.fresh)
         self.fresh = op
 
     def made_anywhere(self, op: Op[Any]) -> None:

@@ -473,6 +473,24 @@ def test_generators_in_one_another_then_all_are_listed_outermost_first():
     assert ["in_yield_from", "outside"] == [one.__name__ for one in every(generator)]
 
 
+def holding(boxes):
+    """Yield, and hold what is in a box: itself, or another one that holds this one."""
+    held = boxes.pop()
+    yield
+    return held
+
+
+def test_generators_that_hold_one_another_then_they_are_looked_at_all_the_same():
+    """A generator that refers to itself, or to one that refers to it, is gone through once."""
+    boxes, other = [], []
+    one, two = holding(boxes), holding(other)
+    boxes.append(two)
+    other.append(one)
+    next(one)
+    next(two)
+    assert not guarded(one)
+
+
 def outer_plain():
     yield from in_try_finally()
 
