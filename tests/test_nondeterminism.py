@@ -659,6 +659,48 @@ def test_misfit_in_a_branch_cannot_be_swallowed_by_settled():
     assert "NonDeterminismError" == failure(replay(before, now))[0]
 
 
+# --- where the flow of a context is the library's, or only makes an operation -------------------------------
+
+
+def of_all(ctx, name):
+    return ctx.all(ctx.step(name, nothing), ctx.wait("day", days=1))
+
+
+def of_a_child(ctx, name):
+    return ctx.child("one", lambda child: child.all(child.step(name, nothing), child.wait("d", 9)))
+
+
+def of_a_map(ctx, name):
+    def item(child, seconds):
+        return child.wait(name, seconds)
+
+    return ctx.map("items", [9], item)
+
+
+@pytest.mark.parametrize("make", [of_all, of_a_child, of_a_map])
+def test_misfit_where_no_line_is_the_users_then_the_line_that_waits_is_named(make):
+    """Inside a combinator's branch or a function that only makes an operation no line yields it."""
+
+    def before(event, ctx):
+        yield make(ctx, "a")
+
+    def now(event, ctx):
+        yield make(ctx, "b")
+
+    kind, text = failure(replay(before, now))
+    assert ("NonDeterminismError", place(now, "yield make")) == (kind, text.partition(": the")[0])
+
+
+def test_misfit_of_the_operation_that_a_handler_returns_then_the_handler_is_named():
+    """A handler that only makes one operation has no line that yields it."""
+
+    def now(event, ctx):
+        return ctx.wait("b", 9)
+
+    kind, text = failure(replay(lambda event, ctx: ctx.wait("a", 9), now))
+    assert ("NonDeterminismError", place(now)) == (kind, text.partition(": the")[0])
+
+
 # --- leftovers that are no error ---------------------------------------------------------------------------
 
 

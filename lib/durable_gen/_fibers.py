@@ -46,8 +46,15 @@ class Fiber:
 
     @property
     def place(self) -> str:
-        """The user's line that it is at."""
-        return _places.of_generator(self.stack[-1]) if self.stack else "before its first line"
+        """The user's line that it is at; inside a recipe, the line that waits for it."""
+        if not self.stack:
+            return "before its first line"
+        for generator in reversed(self.stack):
+            if not _places.of_ours(generator.gi_code):
+                return _places.of_generator(generator)
+        if self.task is not None:
+            return self.task.place
+        return _places.of_function(self.scope.execution.flow)  # it returned its one operation
 
 
 @define(eq=False)

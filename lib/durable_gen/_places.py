@@ -38,13 +38,18 @@ def of_function(function: Any) -> str:
     return place(code, code.co_firstlineno)
 
 
+def of_ours(code: CodeType) -> bool:
+    """Tell whether code is the library's own, of which users know nothing."""
+    return code.co_filename.startswith(LIBRARY)
+
+
 def of_error(error: BaseException) -> str | None:
     """Name the innermost line of the user's that an exception was raised at."""
     found = None
     tb = error.__traceback__
     while tb is not None:
         code = tb.tb_frame.f_code
-        if not code.co_filename.startswith(LIBRARY):
+        if not of_ours(code):
             found = place(code, tb.tb_lineno)
         tb = tb.tb_next
     return found
@@ -61,7 +66,7 @@ def chain(generator: Any) -> list[GeneratorType[Any, Any, Any]]:
     """List the user's generators that are suspended in one another, outermost first."""
     found = [generator]
     while isinstance(inner := found[-1].gi_yieldfrom, GeneratorType):
-        if inner.gi_code.co_filename.startswith(LIBRARY):
+        if of_ours(inner.gi_code):
             break
         found.append(inner)
     return found
