@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from children import id_of
-from durable_gen import Retry, durable
+from durable_gen import Json, Retry, durable
 from durable_gen.local import MemoryStore, Service, VirtualClock
 from durable_gen.logging import ReplayFilter
 from replays import log
@@ -423,6 +423,34 @@ def test_handler_run_inside_a_step_is_no_part_of_it(kept):
     first, second = kept.records
     assert ("inner", ARN, {}) == (first.msg, first.executionArn, fields(first))
     assert ("outer", "run") == (second.msg, second.operationName)
+
+
+class Telling(Json):
+    """A serde that logs."""
+
+    def dumps(self, value, info):
+        APP.info("stored")
+        return super().dumps(value, info)
+
+
+def generates(child):
+    yield from ()
+    return 1
+
+
+def gives(child):
+    return 1
+
+
+@pytest.mark.parametrize("inner", [generates, gives])
+def test_serde_that_stores_what_a_flow_gave_is_in_no_flow(kept, inner):
+    """Its records name no operation: the flow is over, be it a generator or a plain function."""
+
+    def flow(_, ctx):
+        yield ctx.child("one", inner, serde=Telling())
+
+    serve(flow)
+    assert [("stored", {})] == kept.told
 
 
 def test_filter_of_a_name_lets_pass_what_is_below_it():

@@ -213,6 +213,43 @@ def test_members_that_nobody_knows_are_passed_over():
     assert 1 == result(handler(event(record)))
 
 
+def in_a_step(ctx):
+    return ctx.step("a", nothing)
+
+
+def in_a_child(ctx):
+    return ctx.child("a", nothing)
+
+
+def in_a_wait(ctx):
+    return ctx.wait("a", 5)
+
+
+def in_an_invoke(ctx):
+    return ctx.invoke("a", "other")
+
+
+def nothing(*_):
+    return None
+
+
+@pytest.mark.parametrize("make", [in_a_step, in_a_child, in_a_wait, in_an_invoke])
+def test_members_that_are_null_are_read_like_those_that_are_absent(make):
+    """A record with null where nothing is to say, as JSON of other languages has, is answered by."""
+    first, second = Stub(), Stub()
+
+    def flow(event, ctx):
+        yield make(ctx)
+        return "done"
+
+    durable(backend=first)(flow)(event())
+    (record,) = log(first)
+    record["Status"] = "SUCCEEDED"
+    null = {key: None for key in record if key.endswith(("Details", "Timestamp"))}
+    assert "done" == result(durable(backend=second)(flow)(event({**record, **null})))
+    assert [] == second.updates
+
+
 def test_record_of_an_unknown_type_is_kept():
     """A record of a type that nobody knows is not skipped: the code does not come to it."""
     record = {"Id": ROOT_1, "Type": "TELEPORT", "Status": "SUCCEEDED", "Name": "a"}

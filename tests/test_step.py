@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from enum import StrEnum
 
 import pytest
 
@@ -14,6 +15,7 @@ from durable_gen import (
     StepFailed,
     StepInterrupted,
     StepTimedOut,
+    Text,
     current_step,
     durable,
     durable_error,
@@ -126,6 +128,23 @@ def test_undecodable_result_of_a_recorded_step_is_an_error_that_names_it():
     name, text = failure(run(boom, record("SUCCEEDED", Result="{oops"))[0])
     assert "DeserializationError" == name
     assert text.startswith("step 'charge': '{oops' is not JSON")
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+def test_text_of_another_class_is_text_on_the_first_run_too():
+    """What a serde writes is kept as text, whatever class of text it gave (law 3)."""
+
+    def flow(event, ctx):
+        value = yield ctx.step("charge", lambda: Colour.RED, serde=Text())
+        return [value, type(value).__name__]
+
+    first = Stub()
+    expected = ["red", "str"]
+    assert expected == result(durable(backend=first)(flow)(event()))
+    assert expected == result(durable(backend=Stub())(flow)(event(*log(first))))
 
 
 def test_value_over_the_payload_limit_fails_the_step():

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from durable_gen import Callback, Context, UsageError, durable
+from durable_gen import Callback, Context, Text, UsageError, durable
 from replays import failure, place
 from stub import Stub, event, result
 
@@ -565,6 +565,22 @@ def test_return_of_an_operation_is_an_error():
             f"    right:  yield from {call}"
         ),
     ) == failure(run(flow))
+
+
+class NotAwaited(str):
+    """A text that says that it is not awaited, as a class does whose base is."""
+
+    __slots__ = ()
+    __await__ = None
+
+
+def test_return_of_what_says_that_it_is_not_awaited_is_a_value():
+    """`__await__ = None` takes the method back, as it does for `await`."""
+
+    def flow(event, ctx):
+        return (yield ctx.child("one", lambda child: NotAwaited("order-7"), serde=Text()))
+
+    assert "order-7" == result(run(flow))
 
 
 def test_plain_function_that_returns_an_operation_yields_it():

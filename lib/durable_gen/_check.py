@@ -27,7 +27,7 @@ def is_awaitable(value: Any) -> bool:
     """Tell whether a value is to be awaited."""
     if isinstance(value, GeneratorType):
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return hasattr(type(value), "__await__")
+    return getattr(type(value), "__await__", None) is not None
 
 
 def name(value: str | None) -> str | None:

@@ -253,6 +253,7 @@ def _written(serde: Serde, value: Any, info: SerdeInfo) -> str:
     if not isinstance(text, str):
         msg = f"{info.what}: its serde's dumps() must return text, not {shown(text)}"
         raise SerializationError(msg)
+    text = str.__str__(text)  # of a class of the user's only on the first run, otherwise
     if not text.isascii():
         try:
             text.encode()

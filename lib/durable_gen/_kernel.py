@@ -198,7 +198,8 @@ class Kernel:
                 if lent is not None:
                     lent._scope = owner  # noqa: SLF001
         except StopIteration as stop:
-            self._returned(fiber, stop.value, fiber.stack.pop().gi_code)
+            code = fiber.stack.pop().gi_code if fiber.stack else None
+            self._returned(fiber, stop.value, code)
         except (Exception, GeneratorExit) as problem:
             if fiber.stack:
                 fiber.stack.pop()
@@ -208,7 +209,11 @@ class Kernel:
                 self._yielded(fiber, op, id_, raw)
 
     def _begin(self, fiber: Fiber) -> bool:
-        """Call a fiber's flow; tells whether there is a generator to drive."""
+        """Call a fiber's flow; tells whether there is a generator that can be driven.
+
+        Raises:
+            StopIteration: there is none, for the flow yields nothing; it holds the flow's value.
+        """
         code = getattr(fiber.start[0], "__code__", None)
         try:
             made = fiber.begin()
@@ -216,13 +221,11 @@ class Kernel:
             msg = "the flow raised StopIteration"
             raise RuntimeError(msg) from error
         if not isinstance(made, GeneratorType):
-            if not isinstance(made, Op):  # a flow that yields nothing
-                self._returned(fiber, made, None)
-                return False
+            if not isinstance(made, Op):
+                raise StopIteration(made)
             made = iter(made)  # a function that does nothing else, such as a lambda
-        if made.gi_code is not code and _driven(
-            made
-        ):  # a call of a generator's function makes a new one
+        new = made.gi_code is code  # a call of a generator's function makes a new one
+        if not new and _driven(made):
             self.execution.fail(used_up(fiber, made))
             return False
         fiber.stack = [made]
@@ -269,7 +272,7 @@ class Kernel:
                 )
                 ended = raw["EndTimestamp"]
                 text = None if member is None else raw[member]["Result"]
-            except KeyError:  # it does not say all
+            except (KeyError, TypeError, AttributeError):  # it does not say all, or says null
                 plain = False
             if not plain:
                 return op, id_, raw
