@@ -7,6 +7,8 @@ import gc
 import threading
 import time
 import warnings
+from functools import partial
+from types import MethodType
 
 import attrs
 import pytest
@@ -216,6 +218,48 @@ def test_generator_yielded_twice_is_refused():
             "    right:  yield part(ctx); yield part(ctx)"
         ),
     ) == failure(durable(backend=Stub())(flow)(event()))
+
+
+class Forwarding:
+    """Passes for the function that it wraps, as a decorator's object may, and calls it once."""
+
+    def __init__(self, wrapped):
+        self.wrapped, self.made = wrapped, None
+
+    def __getattr__(self, name):
+        return getattr(self.wrapped, name)
+
+    def __call__(self, ctx):
+        self.made = self.made or self.wrapped(ctx)
+        return self.made
+
+
+def test_generator_given_twice_by_what_passes_for_its_function_is_refused():
+    """Whatever a flow says of its code, what it gives is to be a generator that has not run."""
+
+    def part(ctx):
+        yield from ()
+
+    def flow(event, ctx):
+        twice = Forwarding(part)
+        yield ctx.child("one", twice)
+        yield ctx.child("two", twice)
+
+    kind, text = failure(durable(backend=Stub())(flow)(event()))
+    assert "UsageError" == kind
+    assert "the generator part(...) runs already, or has run" in text
+
+
+def test_method_made_of_something_else_than_a_function_is_a_flow_like_any_other():
+    """A bound method may be of any callable, with no code of its own."""
+
+    def part(ctx):
+        return (yield ctx.step("a", int))
+
+    def flow(event, ctx):
+        return (yield ctx.child("one", MethodType(partial(lambda _, child: part(child)), object())))
+
+    assert 0 == result(durable(backend=Stub())(flow)(event()))
 
 
 # --- what comes from outside --------------------------------------------------------------------

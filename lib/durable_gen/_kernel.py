@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from types import AsyncGeneratorType, CodeType, GeneratorType
+from types import AsyncGeneratorType, CodeType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
 from durable_gen._check import is_awaitable
@@ -44,6 +44,7 @@ from durable_gen._values import Values, register
 from durable_gen.errors import CheckpointFailed, DeserializationError, UsageError
 
 CONTEXT = "CONTEXT"
+MAKERS = (FunctionType, MethodType)  # calls of which run the code that they say
 LATER = object()  # instead of what a generator yielded: it goes on when it is its turn
 
 
@@ -214,7 +215,8 @@ class Kernel:
         Raises:
             StopIteration: there is none, for the flow yields nothing; it holds the flow's value.
         """
-        code = getattr(fiber.start[0], "__code__", None)
+        flow = fiber.start[0]
+        code = getattr(flow, "__code__", None) if type(flow) in MAKERS else None
         try:
             made = fiber.begin()
         except StopIteration as error:  # it must not read as a generator's end
