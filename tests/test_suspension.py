@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -590,7 +591,22 @@ def test_interrupt_in_a_step_passes_through(kind, how):
     assert [] == [line for line in stub.stream if "FAIL" in line or "RETRY" in line]
 
 
-def test_generator_that_a_suspended_flow_goes_through_is_not_finalised():
+@pytest.mark.parametrize(
+    "through",
+    [
+        iter,
+        enumerate,
+        lambda rows: zip("ab", rows, strict=False),
+        lambda rows: map(str, rows),
+        lambda rows: filter(None, rows),
+        itertools.chain,
+        lambda rows: itertools.chain.from_iterable([rows]),
+        lambda rows: itertools.islice(rows, 5),
+        lambda rows: enumerate(itertools.pairwise(rows)),
+        itertools.groupby,
+    ],
+)
+def test_generator_that_a_suspended_flow_goes_through_is_not_finalised(through):
     """The `finally` of a generator in a `for` of the flow does not run at suspension either."""
     ran = []
 
@@ -602,7 +618,7 @@ def test_generator_that_a_suspended_flow_goes_through_is_not_finalised():
 
     @durable(backend=Stub())
     def handler(event, ctx):
-        for _ in rows():
+        for _ in through(rows()):
             yield ctx.wait("nap", 5)
 
     assert {"Status": "PENDING"} == handler(event())

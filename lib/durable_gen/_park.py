@@ -8,6 +8,7 @@ past the bound the oldest are closed, innermost first, with a context whose oper
 from __future__ import annotations
 
 import gc
+import itertools
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,16 @@ from durable_gen._fibers import Fiber
 MOST_KEPT = 1_000  # stacks of generators; each holds what its variables refer to
 PUSH_EXC_INFO = opmap["PUSH_EXC_INFO"]
 MOST_YIELDS = 100  # a generator that goes on yielding when it is closed is left alone after these
+
+# Iterators that go through others, and the tuple in which some have them.
+THROUGH = {
+    enumerate,
+    filter,
+    map,
+    zip,
+    tuple,
+    *(one for one in vars(itertools).values() if isinstance(one, type)),
+}
 
 _kept: deque[list[GeneratorType[Any, Any, Any]]] = deque()
 
@@ -56,15 +67,22 @@ def every(generator: Any) -> list[GeneratorType[Any, Any, Any]]:
 def guarded(generator: GeneratorType[Any, Any, Any]) -> bool:
     """Tell whether a generator is suspended inside a `try` or `with`, or holds one that is.
 
-    It holds the one that it yields from, and those that its frame refers to, as of a `for`.
+    It holds the one that it yields from, and those that its frame refers to, as of a `for`, be it
+    through an iterator of Python's own such as `enumerate`.
     """
-    found, seen = [generator], {generator}
+    found: list[Any] = [generator]
+    seen = {id(generator)}
     for one in found:  # it grows meanwhile
-        if has_guards(one.gi_code) and inside(one):
+        if type(one) is GeneratorType and has_guards(one.gi_code) and inside(one):
             return True
         for held in gc.get_referents(one):
-            if type(held) is GeneratorType and held.gi_suspended and held not in seen:
-                seen.add(held)
+            kind = type(held)
+            if kind is GeneratorType:
+                holds = held.gi_suspended
+            else:  # classes of users' metaclasses may have any `__hash__`, or none
+                holds = type(kind) is type and kind in THROUGH
+            if holds and id(held) not in seen:
+                seen.add(id(held))
                 found.append(held)
     return False
 

@@ -491,6 +491,26 @@ def test_generators_that_hold_one_another_then_they_are_looked_at_all_the_same()
     assert not guarded(one)
 
 
+class Unhashable(type):
+    def __eq__(cls, other):
+        raise AssertionError("it is asked what it is")
+
+
+class Odd(metaclass=Unhashable):
+    """Its class can be neither hashed nor compared."""
+
+
+def beside_an_odd_object():
+    odd = Odd()
+    yield
+    return odd
+
+
+def test_generator_that_holds_an_object_of_an_odd_class_then_the_object_is_not_asked():
+    """None of the user's code runs, not even that of a metaclass."""
+    assert not guarded(suspended(beside_an_odd_object))
+
+
 def outer_plain():
     yield from in_try_finally()
 
