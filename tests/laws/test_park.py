@@ -491,7 +491,7 @@ def test_generators_that_hold_one_another_then_they_are_looked_at_all_the_same()
     assert not guarded(one)
 
 
-class Unhashable(type):
+class Unhashable(type):  # noqa: PLW1641 - that is what it is for
     def __eq__(cls, other):
         raise AssertionError("it is asked what it is")
 
