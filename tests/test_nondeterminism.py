@@ -672,7 +672,7 @@ def of_a_child(ctx, name):
 
 def of_a_map(ctx, name):
     def item(child, seconds):
-        return child.wait(name, seconds)
+        return child.all(child.step(name, nothing), child.wait("day", seconds))
 
     return ctx.map("items", [9], item)
 
