@@ -481,3 +481,27 @@ def test_format_with_defaults_reads_well_in_and_out_of_workflows():
     serve(flow)
     logger.removeHandler(handler)
     assert ["-#- begins", "charge#1 charging"] == out.getvalue().splitlines()
+
+
+def test_wait_that_ends_before_its_flow_is_entered_then_what_follows_is_logged(caplog):
+    """A branch that stands at a timer is entered when it ends: what comes after it is new."""
+    caplog.set_level(logging.INFO, "durable_gen.workflow")
+    stub = Stub()
+
+    def branch(child, seconds):
+        yield child.wait("nap", seconds)
+        child.log.info("woke after %s", seconds)
+        yield child.wait("more", 50)
+
+    @durable(backend=stub)
+    def handler(event, ctx):
+        return (yield ctx.map("naps", [1, 30], branch))
+
+    handler(event())
+    records = log(stub)
+    first, second = (one for one in records if one["Name"] == "nap")
+    first["Status"] = "SUCCEEDED"
+    again = {**event(*records), "UpdatedOperationIds": [first["Id"]]}
+    ended = {**second, "Status": "SUCCEEDED"}
+    handler.using(Stub([ended]))(again)
+    assert ["woke after 1", "woke after 30"] == [one.getMessage() for one in caplog.records]

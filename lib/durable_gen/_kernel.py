@@ -248,7 +248,7 @@ class Kernel:
         scope, execution, leaves = fiber.scope, self.execution, self.leaves
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
         virtual, prefix, parent_id = scope.virtual, scope.prefix, scope.parent_id
-        parked, updated, closed = self.tasks.parked, execution.updated, self.tasks.closed
+        parked, updated, closed = self.tasks.parked, self.tasks.updated, self.tasks.closed
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
             leaf = leaves.get(type(op))

@@ -82,6 +82,8 @@ class Tasks:
         dropped: calls in flight that nobody wants to know of any more.
         worked: whether a call has ended in this invocation.
         brief: whether what comes to nothing new is left out; nobody is told of it then.
+        updated: operations that ended from outside since the last invocation, or in this one before the
+            code came to them: no invocation went on from them yet.
         parked: whether the invocation before went on from all that was over, until it was parked: so
             it is where an operation called this one, not the deadline of an invocation that ran out of
             time, and not the death of one.
@@ -107,6 +109,7 @@ class Tasks:
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
         self.worked = False
+        self.updated = set(execution.updated)
         self.parked = bool(execution.updated) and execution.updated <= self.log.records.keys()
 
     def send(self) -> tuple[Update, ...]:
@@ -123,6 +126,9 @@ class Tasks:
         changed: dict[str, None] = {}
         for raw in records:
             if raw.get("Type") != Type.EXECUTION and raw.get("SubType") != DEADLINE:
+                before = self.log.unread.get(raw["Id"])
+                if before is not None and before.get("Status") not in TERMINAL:
+                    self.updated.add(raw["Id"])
                 self.log.learn(raw)
                 changed[raw["Id"]] = None
         for update in self.outbox.updates() if changed else ():
@@ -226,7 +232,7 @@ class Tasks:
 
     def _delivered(self, record: Record) -> bool:
         """Tell of an operation that is over whether an earlier invocation is known to have gone on."""
-        return self.parked and record.id not in self.execution.updated
+        return self.parked and record.id not in self.updated
 
     def _first(self, task: Task) -> None:
         """Tell whoever listens of an operation that is come to for the first time."""
