@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks import coldstart, fanout, live, replay, scale, service, testkit
-from benchmarks.lab import Lab, Row, main
+from benchmarks.lab import Lab, main
+from benchmarks.rows import Row
 
 MODULES = (replay, live, fanout, scale, coldstart, testkit, service)
 

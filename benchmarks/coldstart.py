@@ -12,9 +12,7 @@ The environments are made in `.venv-cold-*` when they are missing; this checkout
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.lab import FLOOR, OURS, PYTHON, ROOT, Lab, Row, main, of
+from benchmarks.environments import ROOT, environment
+from benchmarks.lab import Lab, main
+from benchmarks.rows import FLOOR, OURS, PYTHON, Row, of
 
 THEIRS = "aws-durable-execution-sdk-python ~= 3.0"
 LIMITS = {"imported": 0.5, "answered": 0.75}  # of AWS's time of the processor
@@ -119,30 +119,6 @@ class Answer(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def environments() -> dict[str, Path]:
-    """Make the environments, and find their interpreters."""
-    wanted = {PYTHON: ("aws", THEIRS), OURS: ("durable-gen", str(ROOT))}
-    found = {}
-    for name, (word, package) in wanted.items():
-        folder = ROOT / f".venv-cold-{word}-{platform.python_version()}"
-        python = folder / "bin" / "python"
-        if not python.exists():
-            run(sys.executable, "-m", "venv", str(folder))
-            run(str(python), "-m", "pip", "install", "-q", package)
-        elif name == OURS:
-            again = ["--force-reinstall", "--no-deps"]
-            run(str(python), "-m", "pip", "install", "-q", *again, package)
-        found[name] = python
-    return {**found, FLOOR: found[OURS]}
-
-
-def run(*command: str) -> None:
-    """Run a command; what it prints is only of interest if it fails."""
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
-    if ended.returncode:
-        sys.exit(f"{' '.join(command)}\n{ended.stdout}{ended.stderr}")
-
-
 def start(python: Path, program: str, service: Service) -> dict[str, tuple[float, float]]:
     """Start a process; tell after how many milliseconds, and of processor time, it came to each point."""
     environment = {
@@ -167,7 +143,7 @@ def start(python: Path, program: str, service: Service) -> dict[str, tuple[float
         check=False,
     )
     if ended.returncode:
-        sys.exit(ended.stderr)
+        raise RuntimeError(ended.stderr)
     points = {}
     for line in ended.stdout.splitlines():
         point, moment, busy = line.split()
@@ -179,26 +155,36 @@ def start(python: Path, program: str, service: Service) -> dict[str, tuple[float
 
 def measure(lab: Lab) -> Iterator[Row]:
     """Measure the rows."""
-    pythons, service = environments(), Service()
+    ours = environment("cold-durable-gen", str(ROOT), lab.console)
+    if ours is None:
+        msg = "this checkout cannot be installed, see above"
+        raise RuntimeError(msg)
+    theirs = environment("cold-aws", THEIRS, lab.console)
+    pythons = {PYTHON: theirs, OURS: ours, FLOOR: ours}
+    service = Service()
     taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    with lab.console.status("cold starts"):
+    with lab.console.status("cold starts") as status:
         for turn in range(lab.rounds + 1):
-            for name, program in PROGRAMS.items():
-                points = start(pythons[name], program, service)
+            word = f"round {turn} of {lab.rounds}" if turn else "warming up"
+            status.update(f"cold starts: {word}")
+            for name, python in pythons.items():
+                if python is None:
+                    continue
+                points = start(python, PROGRAMS[name], service)
                 if turn:  # the first start finds nothing in the file system's cache
                     for point, times in points.items():
                         taken.setdefault((point, name), []).append(times)
     service.shutdown()
     for which, clock in reversed(list(enumerate(CLOCKS))):
         for point, about in POINTS.items():
-            took = {
-                name: median(times[which] for times in taken[point, name])
-                for name in PROGRAMS
-                if (point, name) in taken
-            }
+            what, took = f"cold start until {about}, {clock}", {}
+            for name in PROGRAMS:
+                values = [times[which] for times in taken.get((point, name), ())]
+                lab.keep(f"{what}: {name}", [value / 1e3 for value in values])
+                took |= {name: median(values)} if values else {}
             limited = clock == "processor" and point in LIMITS
             bounds = (of(took, PYTHON, LIMITS[point]),) if limited else ()
-            yield Row(f"cold start until {about}, {clock}", "ms", took, bounds)
+            yield Row(what, "ms", took, bounds)
 
 
 if __name__ == "__main__":

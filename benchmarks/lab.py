@@ -1,14 +1,16 @@
 """Measures the same works on several sides in one run, in turn, and holds them against what was promised.
 
 A *side* is an SDK in a process of its own that does *works* ("replay 2,000 steps") when it is asked to, checks
-what came of them, and tells how long they took; see `benchmarks.sides`. A *row* is a line of the table: a figure
-for each side, and the bounds that ours is to keep. A peer that is not there is left out with a word. Values are
-kept by pyperf, so `--pyperf FILE` can be looked at with all of its commands.
+what came of them, and tells how long they took; see `benchmarks.sides`. What comes of it are rows of a table; see
+`benchmarks.rows`. A peer that is not there is left out with a word. Values are kept by pyperf, so `--pyperf FILE`
+can be looked at with all of its commands.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -18,87 +20,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any, Self
 
 import pyperf
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 from rich.console import Console
-from rich.table import Table
+
+from benchmarks.rows import FLOOR, JS, OURS, PYTHON, Row, markdown, shown, table, told
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
-OURS, FLOOR, PYTHON, JS = "durable_gen", "floor", "AWS Python", "AWS JS"
-SIDES = (OURS, FLOOR, PYTHON, JS)
+FELL_SHORT, FAILED, INTERRUPTED = 1, 2, 130  # exit statuses
+FILES = {
+    "json": "the rows as JSON",
+    "markdown": "the table as Markdown",
+    "pyperf": "all values as pyperf keeps them",
+}
 UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6}  # of a second
-
-
-@frozen
-class Bound:
-    """What a figure of ours is to keep.
-
-    Attributes:
-        text: what is asked.
-        got: what there is; None where the peer is missing.
-        limit: what it may be.
-        least: whether it is to be that at least, not at most.
-    """
-
-    text: str
-    got: float | None
-    limit: float
-    least: bool = False
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether it is kept; None if that cannot be told."""
-        if self.got is None:
-            return None
-        return self.got >= self.limit if self.least else self.got <= self.limit
-
-    def __str__(self) -> str:
-        word = {True: "yes", False: "NO", None: "?"}[self.holds]
-        got = "" if self.got is None else f" {shown(self.got)}"
-        return f"{word}{got} ({self.text})"
-
-
-@frozen
-class Row:
-    """A line of the table.
-
-    Attributes:
-        what: what was measured.
-        unit: of the figures.
-        figures: one of each side that does it.
-        bounds: what ours is to keep.
-    """
-
-    what: str
-    unit: str
-    figures: Mapping[str, float]
-    bounds: tuple[Bound, ...]
-
-
-def at_most(limit: float, unit: str, got: float) -> Bound:
-    """Ask for a figure itself."""
-    return Bound(f"at most {limit:g} {unit}".rstrip(), got, limit)
-
-
-def of(figures: Mapping[str, float], side: str, limit: float) -> Bound:
-    """Ask for so many times a side's figure at most."""
-    return Bound(f"{limit:g} × {side}", _ratio(figures, OURS, side), limit)
-
-
-def less_than(figures: Mapping[str, float], side: str, times: float = 1) -> Bound:
-    """Ask for so many times less than a side's figure."""
-    text = f"{times:g} × less than {side}" if times != 1 else f"less than {side}"
-    return Bound(text, _ratio(figures, side, OURS), times, least=True)
-
-
-def _ratio(figures: Mapping[str, float], one: str, other: str) -> float | None:
-    return figures[one] / figures[other] if one in figures and other in figures else None
-
-
-# --- measuring ---------------------------------------------------------------------------------------
 
 
 @frozen
@@ -120,24 +59,26 @@ class Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,  # Ctrl-C is for the lab, which ends its sides
         )
 
     def do(self, work: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Have a work done; gives what it tells of it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps({"work": work, **given}), file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps({"work": work, **given}), file=self._process.stdin, flush=True)
+            line = self._process.stdout.readline()
         if not line:
-            msg = f"{work} {given} failed, see above"
+            msg = f"{work} {given}: its process ended with {self._process.wait()}, see above"
             raise RuntimeError(msg)
         return dict(json.loads(line))
 
     def close(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(30)
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
 
 
 @frozen
@@ -147,12 +88,14 @@ class Lab:
     Attributes:
         rounds: runs of each work on each side.
         sides: the processes.
+        peers: the versions of AWS's SDKs.
         values: the seconds of all runs.
     """
 
     rounds: int
-    console: Console = field(factory=lambda: Console(stderr=True))
+    console: Console = field(factory=lambda: Console(stderr=True, markup=False, highlight=False))
     sides: dict[str, Side] = field(factory=dict)
+    peers: dict[str, str] = field(factory=dict)
     values: dict[str, list[float]] = field(factory=dict)
 
     def __enter__(self) -> Self:
@@ -170,19 +113,24 @@ class Lab:
             self._without(PYTHON, "pip install -e '.[bench]'")
         else:
             self.sides[PYTHON] = Side([*run, "benchmarks.sides.aws_python"], region)
+            self.peers[PYTHON] = importlib.metadata.version("aws-durable-execution-sdk-python")
         node, modules = shutil.which("node"), PEERS / "node_modules"
-        if node is None or not modules.exists():
-            self._without(JS, "npm install --prefix benchmarks/peers, with Node.js 20 or later")
+        package = modules / "@aws" / "durable-execution-sdk-js" / "package.json"
+        if node is None or not package.exists():
+            self._without(JS, "npm install --prefix benchmarks/peers, with Node.js")
         else:
             script = str(ROOT / "benchmarks" / "sides" / "aws_js.cjs")
             self.sides[JS] = Side([node, "--expose-gc", script], {"NODE_PATH": str(modules)})
+            on = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+            version = json.loads(package.read_text())["version"]
+            self.peers[JS] = f"{version} on Node.js {on.stdout.strip()}"
 
     def __exit__(self, *_: object) -> None:
         for side in self.sides.values():
             side.close()
 
     def _without(self, name: str, how: str) -> None:
-        self.console.print(f"{name} is left out: it is not installed ({how})")
+        self.console.print(f"{name} is left out: it is not installed ({how})", soft_wrap=True)
 
     def take(
         self, work: str, sides: Iterable[str] = (OURS,), rounds: int | None = None, **given: Any
@@ -192,27 +140,31 @@ class Lab:
         Args:
             work: the work.
             sides: who is to do it; who is missing does not.
-            rounds: how often each is measured; 1 is not warmed up.
+            rounds: how often each is measured, if not as often as all; 1 is not warmed up.
             **given: what the work is given.
         """
         self.start()
         there = [name for name in sides if name in self.sides]
-        count = self.rounds if rounds is None else rounds
-        told: dict[str, list[dict[str, Any]]] = {name: [] for name in there}
-        about = ", ".join(f"{key} {value}" for key, value in given.items())
+        count, warm = rounds or self.rounds, rounds != 1
+        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in there}
+        about = ", ".join([work, *(f"{key} {value}" for key, value in given.items())])
         with self.console.status("") as status:
-            for turn in range(count + (count > 1)):
+            for turn in range(1 - warm, count + 1):
+                word = f"round {turn} of {count}" if turn else "warming up"
                 for name in there:
-                    status.update(f"{work} {about}: {name}, round {turn} of {count}")
-                    told[name].append(self.sides[name].do(work, given))
+                    status.update(f"{about}: {name}, {word}")
+                    answers[name].append(self.sides[name].do(work, given))
         taken = {}
-        for name, answers in told.items():
-            values = [one["seconds"] for one in answers[count > 1 :] if "seconds" in one]
-            if values:
-                self.values[f"{work} {about}: {name}".replace(" :", ":")] = values
-            middle = pyperf.Benchmark([_run(work, values)]).median() if values else 0.0
-            taken[name] = Taken(middle, answers[-1])
+        for name, all_ in answers.items():
+            values = [one["seconds"] for one in all_[warm:] if "seconds" in one]
+            self.keep(f"{about}: {name}", values)
+            taken[name] = Taken(median(values or [0.0]), all_[-1])
         return taken
+
+    def keep(self, name: str, values: list[float]) -> None:
+        """Keep what was measured, in seconds, for pyperf."""
+        if values:
+            self.values[name] = values
 
     def suite(self) -> pyperf.BenchmarkSuite:
         """Give all values as pyperf keeps them."""
@@ -242,41 +194,7 @@ def slope(
     }
 
 
-# --- showing -----------------------------------------------------------------------------------------
-
-
-def shown(number: float) -> str:
-    """Write a number with three digits that mean something."""
-    if number >= 100 or number == int(number):
-        return f"{number:,.0f}"
-    return f"{number:.3g}"
-
-
-def table(rows: Iterable[Row]) -> Table:
-    """Make the table."""
-    made = Table("what", "unit", *SIDES, "asked", show_lines=True)
-    for row in rows:
-        figures = [shown(row.figures[name]) if name in row.figures else "" for name in SIDES]
-        colours = {True: "green", False: "red", None: "yellow"}
-        bounds = [f"[{colours[one.holds]}]{one}[/]" for one in row.bounds]
-        made.add_row(row.what, row.unit, *figures, "\n".join(bounds))
-    return made
-
-
-def markdown(rows: Iterable[Row]) -> Iterator[str]:
-    """Write the table for a page."""
-    yield "| what | unit | durable_gen | floor | AWS Python | AWS JS | asked, and got |"
-    yield "|---|---|---|---|---|---|---|"
-    for row in rows:
-        figures = [shown(row.figures[name]) if name in row.figures else "" for name in SIDES]
-        asked = "; ".join(f"{one.text}: {_got(one)}" for one in row.bounds)
-        yield f"| {row.what} | {row.unit} | {' | '.join(figures)} | {asked} |"
-
-
-def _got(bound: Bound) -> str:
-    if bound.got is None:
-        return "not measured"
-    return shown(bound.got) if bound.holds else f"**{shown(bound.got)}**"
+# --- telling -----------------------------------------------------------------------------------------
 
 
 def machine() -> str:
@@ -286,24 +204,39 @@ def machine() -> str:
     return ", ".join(str(word) for word in (*words, f"CPython {platform.python_version()}") if word)
 
 
-def finish(rows: list[Row], options: argparse.Namespace, lab: Lab | None = None) -> None:
-    """Print the table and what falls short; write the files that were asked for; end with a status."""
+def tell(rows: list[Row], why: str | None, options: argparse.Namespace, lab: Lab) -> bool:
+    """Print the table and what falls short, and write the files that were asked for.
+
+    Args:
+        rows: what was measured.
+        why: why that is not all.
+        options: the files.
+        lab: has the values.
+
+    Returns:
+        Whether nothing falls short.
+    """
     console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(machine())
+    where = ", ".join([machine(), *(f"{name} {word}" for name, word in lab.peers.items())])
+    console.print(where)
     console.print(table(rows))
     missed = [(row, one) for row in rows for one in row.bounds if one.holds is False]
     for row, bound in missed:
         console.print(f"falls short: {row.what}: {bound.text}, and it is {shown(bound.got or 0)}")
-    if not missed:
+    unknown = sum(one.holds is None for row in rows for one in row.bounds)
+    if unknown:
+        console.print(f"not told: {unknown} of what is asked, marked ?")
+    elif not missed and why is None:
         console.print("nothing falls short")
     if options.json is not None:
-        told = [{**asdict(row), "holds": [one.holds for one in row.bounds]} for row in rows]
-        options.json.write_text(json.dumps({"machine": machine(), "rows": told}, indent=1) + "\n")
+        found = {"where": where, "rounds": lab.rounds, "incomplete": why}
+        found["rows"] = [told(row) for row in rows]
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
     if options.markdown is not None:
-        options.markdown.write_text("\n".join(markdown(rows)) + "\n")
-    if options.pyperf is not None and lab is not None:
+        options.markdown.write_text("\n".join([where, "", *markdown(rows), ""]))
+    if options.pyperf is not None:
         lab.suite().dump(str(options.pyperf), replace=True)
-    sys.exit(bool(missed))
+    return not missed
 
 
 def arguments(name: str, about: str | None, rounds: int = 5) -> argparse.Namespace:
@@ -313,18 +246,43 @@ def arguments(name: str, about: str | None, rounds: int = 5) -> argparse.Namespa
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=rounds, help="runs of each [%(default)s]")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
-    parser.add_argument("--pyperf", type=Path, metavar="FILE", help="write the values for pyperf")
+    parser.add_argument("--rounds", type=natural, default=rounds, help="of each [%(default)s]")
+    for option, what in FILES.items():
+        parser.add_argument(f"--{option}", type=writable, metavar="FILE", help=f"write {what}")
     return parser.parse_args()
+
+
+def natural(word: str) -> int:
+    """Read an option that says how often."""
+    if not word.isdecimal() or int(word) < 1:
+        msg = f"{word!r} is no number from 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(word)
+
+
+def writable(word: str) -> Path:
+    """Read an option that says where to write, before much is measured for it."""
+    if not Path(word).absolute().parent.is_dir():
+        msg = f"there is no folder {Path(word).parent}"
+        raise argparse.ArgumentTypeError(msg)
+    return Path(word)
 
 
 def main(
     name: str, about: str | None, measure: Callable[[Lab], Iterator[Row]], rounds: int = 5
 ) -> None:
     """Be the command of a benchmark."""
-    options = arguments(name, about, rounds)
+    options, rows, status, why = arguments(name, about, rounds), list[Row](), 0, None
     with Lab(options.rounds) as lab:
-        rows = list(measure(lab))
-    finish(rows, options, lab)
+        try:
+            for row in measure(lab):
+                rows.append(row)
+        except KeyboardInterrupt:
+            why, status = "it was interrupted", INTERRUPTED
+        except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
+            why, status = f"{type(error).__name__}: {error}", FAILED
+    if rows and not tell(rows, why, options, lab):
+        status = status or FELL_SHORT
+    if why is not None:
+        lab.console.print(f"not all was measured: {why}", soft_wrap=True)
+    sys.exit(status)

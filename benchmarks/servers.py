@@ -11,16 +11,15 @@ import sys
 import tempfile
 import time
 import uuid
-import venv
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
 
+from benchmarks.environments import ROOT
 from benchmarks.load import FUNCTION, Load
 
-PEER = "aws-durable-execution-sdk-python-testing==1.4.0"
-ROOT = Path(__file__).parent.parent
+TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds, the least time of a processor that can be told
 Start = Callable[[Load], Awaitable[str]]
 
 OURS, THEIR_NAME, FLOOR = "durable_gen", "AWS's runner", "floor"
@@ -114,14 +113,14 @@ def ours(store: str) -> Side:
     return Side(OURS, store, command, start_ours)
 
 
-def theirs(python: str, store: str) -> Side:
+def theirs(python: Path, store: str) -> Side:
     """Describe AWS's local runner."""
 
     def command(port: int, endpoint: str, folder: Path) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(port), "--lambda-endpoint", endpoint]
         options += ["--log-level", "WARNING", "--store-type", store]
         options += ["--store-path", f"{folder}/theirs.db"] if store == "sqlite" else []
-        return [python, "-c", THEIRS, "start-server", *options]
+        return [str(python), "-c", THEIRS, "start-server", *options]
 
     signs = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}  # it cannot do without
     return Side(THEIR_NAME, store, command, start_theirs, signs)
@@ -135,23 +134,6 @@ def floor() -> Side:
         return [sys.executable, "-m", "benchmarks.floor", str(port), endpoint.rpartition(":")[2]]
 
     return Side(FLOOR, "none", command, start_ours)
-
-
-def peer(given: str | None) -> str | None:
-    """Find an interpreter that has AWS's runner, or make one; None if it cannot be had."""
-    if given is not None:
-        return given
-    folder = ROOT / "build" / "peer"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        print(f"making an environment for {PEER} in {folder.relative_to(ROOT)}", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-    command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PEER]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        print(f"AWS's runner cannot be had, so ours is measured alone: {found.stderr.strip()}")
-        return None
-    return str(python)
 
 
 @contextlib.contextmanager
@@ -189,4 +171,4 @@ def spent(process: subprocess.Popen[bytes]) -> float:
         words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return (int(words[11]) + int(words[12])) * TICK

@@ -1,11 +1,9 @@
 """How fast the service is, beside AWS's local runner: executions a second, and how long a checkpoint takes.
 
-    python -m benchmarks.service [--peer PYTHON] [--at-once 1,10,50] [--rounds N] [--json FILE]
-
 All are driven in one run, in turn, each in a process of its own, by the same load (see `benchmarks.load`):
 a function behind an Invoke endpoint, called by a service, sends its checkpoints over raw HTTP, and what it did
 is looked up in the history afterwards. AWS's runner needs an environment of its own: `--peer` names its
-interpreter; if it is left out, one is made in build/, and what cannot be had is left out with a word.
+interpreter; if it is left out, `.venv-aws-testing-*` is, and what cannot be had is left out with a word.
 
 Beside them is a floor, the smallest server that the load is content with (see `benchmarks.floor`): no service
 can be faster here. Ours is to be 5 times as fast as AWS's runner wherever the floor is 20 times as fast: then
@@ -29,17 +27,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import lab as lab_
-from benchmarks.lab import Lab
+from benchmarks import rows as rows_
+from benchmarks.environments import AWS_TESTING, environment
+from benchmarks.lab import INTERRUPTED, Lab, natural, writable
 from benchmarks.load import STEPS, Load
 from benchmarks.servers import (
     FLOOR,
     OURS,
     THEIR_NAME,
+    TICK,
     Side,
     floor,
     ours,
-    peer,
     running,
     spent,
     theirs,
@@ -72,7 +71,7 @@ async def measured(
         count = max(each, at_once)
         cpu, own, began = spent(process), time.process_time(), time.perf_counter()
         arns = await load.run(side.start, count, at_once)
-        seconds, cpu = time.perf_counter() - began, spent(process) - cpu
+        seconds, cpu = time.perf_counter() - began, max(spent(process) - cpu, TICK)
         own = time.process_time() - own
         cuts = paced = statistics.quantiles(load.latencies, n=100)
         if pace is not None:
@@ -182,51 +181,75 @@ def verdicts(comparisons: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {name:28} {times:6.1f}x  (the floor {most:6.1f}x)  {word}"
 
 
-def measure(lab: Lab) -> Iterator[lab_.Row]:
+def measure(lab: Lab) -> Iterator[rows_.Row]:
     """Measure the rows of the table of all benchmarks."""
-    python = peer(None)
+    python = environment("aws-testing", AWS_TESTING, lab.console)
     sides = [] if python is None else [theirs(python, store) for store in STORES]
     sides += [floor(), *map(ours, STORES)]
     with lab.console.status("the local service: about six minutes"):
         found = asyncio.run(measure_all(sides, LEVELS, min(lab.rounds, ROUNDS), EACH))
-    units = {"executions": "executions/s", "paced": "ms"}
-    columns = {OURS: lab_.OURS, FLOOR: lab_.FLOOR, THEIR_NAME: lab_.PYTHON}
+    units = {
+        "executions": ("executions/s", lambda value: 1 / value),
+        "paced": ("ms", lambda value: value / 1e3),
+    }
+    columns = {OURS: rows_.OURS, FLOOR: rows_.FLOOR, THEIR_NAME: rows_.PYTHON}
     for at_once, rounds in found.items():
         for store in STORES:
-            for key, unit in units.items():
-                figures = {
-                    columns[service]: row[key]
-                    for (service, kept), row in medians(rounds).items()
-                    if kept in (store, "none")
-                }
+            for key, (unit, seconds) in units.items():
+                what, figures = f"service, {store}, {at_once} at once: {MEASURES[key]}", {}
+                for (service, kept), row in medians(rounds).items():
+                    if kept in (store, "none"):
+                        name, who = columns[service], (service, kept)
+                        figures[name] = row[key]
+                        values = [seconds(one[who][key]) for one in rounds]
+                        lab.keep(f"{what}: {name}", values)
                 got = None if python is None else ratios(rounds, (OURS, store), store)[key]
-                bound = lab_.Bound(f"{FASTER} × faster", got, FASTER, least=True)
-                what = f"service, {store}, {at_once} at once: {MEASURES[key]}"
-                yield lab_.Row(what, unit, figures, (bound,))
+                bound = rows_.Bound(f"{FASTER} × faster", got, FASTER, least=True)
+                yield rows_.Row(what, unit, figures, (bound,))
+
+
+def levels(word: str) -> list[int]:
+    """Read an option that says how many at once, and how many then."""
+    return [natural(one) for one in word.split(",")]
 
 
 def main() -> None:
     """Measure, and print a table and what it says."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.service")
-    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has AWS's runner")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.service",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--peer", type=Path, metavar="PYTHON", help="an interpreter that has AWS's runner"
+    )
     parser.add_argument(
         "--at-once",
-        default=",".join(map(str, LEVELS)),
-        help="executions side by side [%(default)s]",
+        type=levels,
+        default=LEVELS,
+        metavar="N,N",
+        help=f"executions side by side [{','.join(map(str, LEVELS))}]",
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each [%(default)s]")
+    parser.add_argument("--rounds", type=natural, default=ROUNDS, help="of each [%(default)s]")
     parser.add_argument(
-        "--each", type=int, default=EACH, help="executions measured at least, of each [%(default)s]"
+        "--each",
+        type=natural,
+        default=EACH,
+        help="executions at least, of each round [%(default)s]",
     )
-    parser.add_argument("--only", choices=["ours", "theirs"])
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", choices=["ours", "theirs"], help="measure one alone")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write all of it as JSON")
     options = parser.parse_args()
-    python = None if options.only == "ours" else peer(options.peer)
+    python = options.peer
+    if python is None and options.only != "ours":
+        python = environment("aws-testing", AWS_TESTING, Lab(options.rounds).console)
     sides = [] if python is None else [theirs(python, store) for store in STORES]
     if options.only != "theirs":
         sides += [floor(), *map(ours, STORES)]
-    levels = [int(word) for word in options.at_once.split(",")]
-    found = asyncio.run(measure_all(sides, levels, options.rounds, options.each))
+    try:
+        found = asyncio.run(measure_all(sides, options.at_once, options.rounds, options.each))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     comparisons = compared(found)
     print(
         f"{2 * STEPS} steps, a checkpoint each, and a callback; CPython {platform.python_version()}, "

@@ -4,24 +4,24 @@ The same workflow, of so many waits of a day, is run by `durable` and by the run
 aws-durable-execution-sdk-python-testing, which skips time too. Each run is a process of its own, in turn; it runs
 once before it is measured, and its result is checked. The medians are compared, a wait at a time. Then 1,000 waits
 are run by this kit alone, every one of them an invocation that replays all before it, and 10 steps with every single
-crash and failing call, 83 runs. What is held against a limit is processor time where this kit is concerned, which never waits, and the wall's
-where AWS's is, which does little else: so a busy machine judges much as a quiet one does.
+crash and failing call, 83 runs. Two kits are compared by the clock on the wall; this one alone, which never waits,
+by processor time, which is the same on a busy machine.
 
-AWS's kit is installed into `.venv-testkit-*` when that is missing.
+AWS's kit is installed into `.venv-aws-testing-*` when that is missing.
 """
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from benchmarks.lab import OURS, PYTHON, ROOT, Bound, Lab, Row, at_most, main
+from benchmarks.environments import AWS_TESTING, environment
+from benchmarks.lab import Lab, main
+from benchmarks.rows import OURS, PYTHON, Row, at_most, less_than
 
-THEIRS = "aws-durable-execution-sdk-python-testing ~= 1.4"
 WAITS, MANY = 20, 1_000
 FASTER = 50  # times, a wait: at least
 LIMIT = 3.0  # seconds of processor time for MANY waits: at most
@@ -75,21 +75,11 @@ measure(run)
 }
 
 
-def environments() -> dict[str, Path]:
-    """Find the interpreters; make the one that has AWS's kit."""
-    folder = ROOT / f".venv-testkit-{platform.python_version()}"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        run(sys.executable, "-m", "venv", str(folder))
-        run(str(python), "-m", "pip", "install", "-q", THEIRS)
-    return {OURS: Path(sys.executable), PYTHON: python}
-
-
 def run(*command: str) -> str:
     """Run a command, and give what it prints."""
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     if ended.returncode:
-        sys.exit(f"{' '.join(command)[:200]}\n{ended.stdout}{ended.stderr}")
+        raise RuntimeError(ended.stdout + ended.stderr)
     return ended.stdout
 
 
@@ -115,25 +105,29 @@ def took(python: Path, program: str, waits: int, warm: int) -> tuple[float, floa
 
 def measure(lab: Lab) -> Iterator[Row]:
     """Measure the rows."""
-    pythons = environments()
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
-    with lab.console.status("the test kits"):
-        for _ in range(lab.rounds):
-            for name, program in PROGRAMS.items():
-                taken[name].append(took(pythons[name], program, WAITS, 1))
-        ours = PROGRAMS[OURS]
-        many = min(took(pythons[OURS], ours, MANY, 0)[1] for _ in range(lab.rounds))
-        broken = min(took(pythons[OURS], BROKEN, STEPS, 1)[1] for _ in range(lab.rounds))
-    waits = {OURS: median(busy for _, busy in taken[OURS])} | {
-        PYTHON: median(wall for wall, _ in taken[PYTHON])
-    }
-    waits = {name: seconds / WAITS * 1e3 for name, seconds in waits.items()}
-    faster = Bound(f"{FASTER} × faster", waits[PYTHON] / waits[OURS], FASTER, least=True)
-    yield Row(f"a wait of a day in a test of {WAITS}", "ms", waits, (faster,))
-    yield Row(f"a test of {MANY:,} waits", "s", {OURS: many}, (at_most(LIMIT, "s", many),))
-    yield Row(
-        f"all crashes of {STEPS} steps", "s", {OURS: broken}, (at_most(CRASHES, "s", broken),)
-    )
+    theirs = environment("aws-testing", AWS_TESTING, lab.console)
+    pythons = {OURS: Path(sys.executable)} | ({PYTHON: theirs} if theirs else {})
+    waits: dict[str, list[float]] = {name: [] for name in pythons}
+    many, broken = list[float](), list[float]()
+    with lab.console.status("the test kits") as status:
+        for turn in range(lab.rounds):
+            status.update(f"the test kits: round {turn + 1} of {lab.rounds}")
+            for name, python in pythons.items():
+                waits[name].append(took(python, PROGRAMS[name], WAITS, 1)[0] / WAITS)
+            many.append(took(pythons[OURS], PROGRAMS[OURS], MANY, 0)[1])
+            broken.append(took(pythons[OURS], BROKEN, STEPS, 1)[1])
+    what = f"a wait of a day in a test of {WAITS}"
+    figures = {name: median(values) * 1e3 for name, values in waits.items()}
+    yield Row(what, "ms", figures, (less_than(figures, PYTHON, FASTER),))
+    for name, values in waits.items():
+        lab.keep(f"{what}: {name}", values)
+    for what, values, limit in (
+        (f"a test of {MANY:,} waits, processor", many, LIMIT),
+        (f"all crashes of {STEPS} steps, processor", broken, CRASHES),
+    ):
+        lab.keep(f"{what}: {OURS}", values)
+        figure = median(values)
+        yield Row(what, "s", {OURS: figure}, (at_most(limit, "s", figure),))
 
 
 if __name__ == "__main__":
