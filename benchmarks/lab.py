@@ -23,9 +23,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-import pyperf
 from attrs import field, frozen
-from rich.console import Console
+
+try:
+    import pyperf
+    from rich.console import Console
+except ImportError as missing:
+    sys.exit(f"{missing.name} is not installed: pip install -e '.[bench]'")
 
 from benchmarks.rows import FLOOR, JS, OURS, PYTHON, Row, markdown, shown, table, told
 

@@ -23,7 +23,7 @@ from durable_gen._check import is_awaitable
 from durable_gen._effects import Call, Calls, Done, Effect, Flush, Idle, Park
 from durable_gen._fibers import Fiber, Task, not_an_operation, returned_undriven, used_up
 from durable_gen._ids import operation_id
-from durable_gen._kinds import LEAVES, TABLE, context
+from durable_gen._kinds import SHORTCUTS, TABLE, context
 from durable_gen._log import Log
 from durable_gen._misfits import unread
 from durable_gen._model import (
@@ -73,7 +73,7 @@ class Kernel:
         self.ready = self.tasks.ready
         self.outcome: Outcome | None = None
         self.retreating = False
-        self.leaves = LEAVES if execution.hooks is None else {}  # hooks are told by tasks
+        self.shortcuts = SHORTCUTS if execution.hooks is None else {}  # hooks are told by tasks
         scope = Scope(execution, batch=int(batch))
         self.root = Fiber(scope, (flow, context(scope)))
         self.ready.append((self.root, None, None))
@@ -245,22 +245,22 @@ class Kernel:
             The first thing that it yields which takes more than that, with its id and record if it
             was looked for; LATER if others have their turn first.
         """
-        scope, execution, leaves = fiber.scope, self.execution, self.leaves
+        scope, execution, shortcuts = fiber.scope, self.execution, self.shortcuts
         ready, unread, loads = self.ready, execution.log.unread, self.tasks.values.loads
         virtual, prefix, parent_id = scope.virtual, scope.prefix, scope.parent_id
         parked, updated, closed = self.tasks.parked, self.tasks.updated, self.tasks.closed
         while True:
             op = generator.send(value) if error is None else generator.throw(error)
-            leaf = leaves.get(type(op))
+            shortcut = shortcuts.get(type(op))
             others = scope.others is not None or scope.held is not None
-            if leaf is None or scope.fresh is not op or others:
+            if shortcut is None or scope.fresh is not op or others:
                 return op, None, None
             position = scope.position + 1
             id_ = operation_id(prefix, position)
             raw = unread.pop(id_, None)
             if raw is None:
                 return op, id_, None
-            type_, sub_type, member = leaf
+            type_, sub_type, member = shortcut
             if sub_type is None:
                 sub_type = context.CHILD.sub_type(op, execution.dialect)
             try:

@@ -81,7 +81,7 @@ class Tasks:
         lost: fibers that were given up.
         dropped: calls in flight that nobody wants to know of any more.
         worked: whether a call has ended in this invocation.
-        brief: whether what comes to nothing new is left out; nobody is told of it then.
+        may_sleep: whether branches that stand at a timer are left out; nobody may be told of them then.
         updated: operations that ended from outside since the last invocation, or in this one before the
             code came to them: no invocation went on from them yet.
         parked: whether the invocation before went on from all that was over, until it was parked: so
@@ -104,7 +104,7 @@ class Tasks:
         self.sent: list[Entry] = []
         self.waiting = Waiting()
         self.sleepers = Sleepers(self.log)
-        self.brief = execution.hooks is None
+        self.may_sleep = execution.hooks is None
         self.closed: dict[str, None] = {}
         self.lost: list[Fiber] = []
         self.dropped: list[Call] = []
@@ -361,7 +361,7 @@ class Tasks:
         branch = Task(child, TABLE[Child], id_, team.scope, owner=task, index=index)
         team.branches.append(branch)
         raw = self.log.read(id_)
-        if raw is None or not self.brief or not self._sleeps(branch, raw):
+        if raw is None or not self.may_sleep or not self._sleeps(branch, raw):
             self._enter(branch, raw)
 
     def _sleeps(self, branch: Task, raw: Raw) -> bool:

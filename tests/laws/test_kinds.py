@@ -7,7 +7,7 @@ import pytest
 
 from durable_gen._decisions import Block, Emit, Resolve, Run, Spawn
 from durable_gen._dialect import AWS, CORE
-from durable_gen._kinds import LEAVES, TABLE
+from durable_gen._kinds import SHORTCUTS, TABLE
 from durable_gen._kinds.step import interrupted
 from durable_gen._model import Action, Change, ErrorObject, Record, Status, Type
 from durable_gen._ops import (
@@ -535,7 +535,7 @@ def test_kind_then_its_words_on_the_wire_are_the_dialects(op, type_, core, aws):
 
 # --- what a record answers by itself -----------------------------------------------------------------
 
-LEAF_OPS = (
+SHORTCUT_OPS = (
     Step("charge", fn),
     Step("charge", fn, semantics=Semantics.AT_MOST_ONCE),
     Condition("until", fn),
@@ -545,10 +545,10 @@ LEAF_OPS = (
 )
 
 
-@pytest.mark.parametrize("op", LEAF_OPS, ids=lambda op: type(op).__name__)
-def test_leaf_that_succeeded_then_its_record_says_what_its_kind_would(op):
+@pytest.mark.parametrize("op", SHORTCUT_OPS, ids=lambda op: type(op).__name__)
+def test_shortcut_that_succeeded_then_its_record_says_what_its_kind_would(op):
     """The short way of a replay comes to the same as the long one."""
-    type_, sub_type, member = LEAVES[type(op)]
+    type_, sub_type, member = SHORTCUTS[type(op)]
     kind, found = TABLE[type(op)], record(type_, "SUCCEEDED")
     assert kind.type == type_
     if type(op) is Child:  # its word is the user's or the dialect's
@@ -559,7 +559,7 @@ def test_leaf_that_succeeded_then_its_record_says_what_its_kind_would(op):
     assert Resolve(text) == kind.decide(op, found, NOW)
 
 
-def test_leaves_then_they_are_what_gives_what_is_kept_of_it():
+def test_shortcuts_then_they_are_what_gives_what_is_kept_of_it():
     """A callback gives its id, and a fan-out reads its branches: these take the long way."""
-    assert set(LEAVES) == {type(op) for op in LEAF_OPS}
-    assert set(TABLE) - set(LEAVES) == {CreateCallback, CallbackResult, FanOut, Map}
+    assert set(SHORTCUTS) == {type(op) for op in SHORTCUT_OPS}
+    assert set(TABLE) - set(SHORTCUTS) == {CreateCallback, CallbackResult, FanOut, Map}

@@ -48,7 +48,7 @@ class Kind(Protocol):
 # What a record that succeeded answers by itself: its type, its sub type, and the member that holds its
 # value, if it has one. What `decide` says of such a record comes to the same. A child context's sub type
 # is the user's word or the dialect's; its record answers unless its children are to be run again.
-LEAVES: Mapping[type[_ops.Op[Any]], tuple[str, str | None, Any]] = {
+SHORTCUTS: Mapping[type[_ops.Op[Any]], tuple[str, str | None, Any]] = {
     _ops.Step: ("STEP", "Step", "StepDetails"),
     _ops.Condition: ("STEP", "WaitForCondition", "StepDetails"),
     _ops.Wait: ("WAIT", "Wait", None),
