@@ -257,10 +257,8 @@ class Watched(Kernel):
         super().__init__(*given, **options)
         self.trace = trace
         if trace.strict or trace.close:
-            self.shortcuts, self.tasks.may_sleep = (
-                {},
-                False,
-            )  # it is told of what the log answers, too
+            self.shortcuts = {}  # it is told of what the log answers, too
+            self.tasks.may_sleep = False
 
     def _turn(self, fiber: Fiber, value: Any, error: BaseException | None) -> None:
         self.trace.saw(fiber, value, error)
